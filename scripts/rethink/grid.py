@@ -1,0 +1,271 @@
+"""From a preset to its studies and cells: everything that will be trained, fully spelled out.
+
+A cell is dataset x model x corruption x regularizer. Its specification holds every value that its
+result depends on, so that the canonical JSON of it is the cell's identity.
+"""
+
+import fnmatch
+from dataclasses import dataclass, field
+from typing import Any
+
+from rethink import regularizers
+from rethink.config import ConfigError, DatasetSettings, Preset, StudySettings, known_regularizers
+from rethink.corruption_names import parse
+from rethink.datasets.catalog import KINDS as DATASET_KINDS
+from rethink.datasets.catalog import default_crop
+from rethink.files import canonical_json
+from rethink.models.catalog import MODELS
+from rethink.studies import KINDS as STUDY_KINDS
+
+# Appendix A gives momentum and decay; batch size and epochs are read off its Figure 1a.
+DEFAULTS: dict[str, Any] = {
+    "epochs": 64,
+    "batch_size": 128,
+    "momentum": 0.9,
+    "learning_rate_decay": 0.95,
+    "weight_decay": 0.0,
+    "random_crop": False,
+    "flip": False,
+    "rotation": 0.0,
+    "dropout": 0.0,
+    "early_stopping": None,
+    "evaluate_every": 1,
+    "fit_accuracy": 0.99,
+    "train_examples": None,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is trained together and cached: all replicates of one combination."""
+
+    dataset: str
+    model: str
+    corruption: str
+    regularizer: str
+    spec: str
+    epochs: int
+    replicates: int
+
+    @property
+    def name(self) -> str:
+        """Its folder under ``cells/``."""
+        return cell_name(self.dataset, self.model, self.corruption, self.regularizer)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with the names of its cells, in the order of its grids."""
+
+    name: str
+    kind: str
+    title: str
+    dataset: str
+    cells: tuple[str, ...]
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of the figures that draw it."""
+        return STUDY_KINDS[self.kind].figures
+
+    def summary(self) -> dict[str, str]:
+        """Return what its figures need to know; the cells they find in its tables."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "title": self.title,
+            "dataset": self.dataset,
+        }
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Everything that a preset asks for."""
+
+    preset: Preset
+    studies: dict[str, Study]
+    cells: dict[str, Cell]
+    datasets: dict[str, str]
+    corruptions: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def corruptions_of(self, dataset: str) -> list[str]:
+        """Return the corruptions that the cells of `dataset` use, ``none`` first."""
+        names = {cell.corruption for cell in self.cells.values() if cell.dataset == dataset}
+        return ["none", *sorted(names - {"none"}, key=_corruption_order)]
+
+
+def cell_name(dataset: str, model: str, corruption: str, regularizer: str) -> str:
+    """Return the name of a cell, which is its folder under ``cells/``."""
+    return f"{dataset}/{model}/{corruption}/{regularizer}"
+
+
+def _corruption_order(name: str) -> tuple[str, float]:
+    kind, level, variant = parse(name)
+    return (f"{kind}-{variant}", level or 0.0)
+
+
+def expand(preset: Preset, source: str) -> Grid:
+    """Return the studies, cells, datasets and corruptions of a preset.
+
+    Raises ConfigError for what only shows once the cells are known: an override that fits no cell,
+    a random crop where nothing is left to crop.
+    """
+    used = dict.fromkeys(study.dataset for study in preset.studies.values())
+    settings = {name: _dataset_settings(preset, name) for name in used}
+    studies = {name: _study(name, study) for name, study in preset.studies.items()}
+    names = list(dict.fromkeys(name for study in studies.values() for name in study.cells))
+    resolver = _Resolver(preset, settings)
+    problems = [f"{source}: {text}" for text in _problems(preset, names, resolver)]
+    if problems:
+        raise ConfigError(problems)
+    cells = {name: resolver.cell(name) for name in names}
+    pairs = dict.fromkeys((c.dataset, c.corruption) for c in cells.values())
+    return Grid(
+        preset=preset,
+        studies=studies,
+        cells=cells,
+        datasets={name: _dataset_spec(name, entry) for name, entry in settings.items()},
+        corruptions={
+            (d, c): canonical_json({"dataset": d, "corruption": c, "seed": preset.seed})
+            for d, c in pairs
+            if c != "none"
+        },
+    )
+
+
+def _dataset_settings(preset: Preset, name: str) -> DatasetSettings:
+    return preset.datasets.get(name) or DatasetSettings(kind=name)
+
+
+def _dataset_spec(name: str, settings: DatasetSettings) -> str:
+    """Return what a dataset is; a mirror or a local copy of its archives is not part of that."""
+    kind = DATASET_KINDS[settings.kind]
+    spec: dict[str, Any] = {"name": name, "kind": settings.kind, "module": kind.module}
+    if settings.kind == "imagefolder":
+        spec["folder"] = str(settings.folder)
+        spec["image_size"] = settings.image_size
+    if settings.sha256 is not None:
+        spec["sha256"] = settings.sha256
+    return canonical_json(spec)
+
+
+def _study(name: str, settings: StudySettings) -> Study:
+    names = [
+        cell_name(settings.dataset, model, corruption, regularizer)
+        for grid in settings.grids
+        for model in grid.models
+        for corruption in grid.corruptions
+        for regularizer in grid.regularizers
+    ]
+    title = settings.title or STUDY_KINDS[settings.kind].title
+    return Study(name, settings.kind, title, settings.dataset, tuple(dict.fromkeys(names)))
+
+
+def _side(settings: DatasetSettings) -> int:
+    """Return the height and width of a dataset's images in pixels."""
+    side = settings.image_size or DATASET_KINDS[settings.kind].side
+    if side is None:
+        raise AssertionError("validation asks an imagefolder for its image_size")
+    return side
+
+
+def _problems(preset: Preset, names: list[str], resolver: "_Resolver") -> list[str]:
+    problems = []
+    for pattern in preset.cells:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in names):
+            problems.append(
+                f"cells.{pattern}: fits no cell of this preset; a cell is called "
+                f"dataset/model/corruption/regularizer, e.g. '{names[0]}'"
+            )
+    for name, settings in resolver.datasets.items():
+        if settings.crop is not None and settings.crop > _side(settings):
+            problems.append(
+                f"datasets.{name}.crop: {settings.crop} is larger than the images ({_side(settings)})"
+            )
+    cropped = {name.split("/")[0] for name in names if resolver.settings(name)["random_crop"]}
+    for name in sorted(cropped):
+        settings = resolver.datasets[name]
+        if (settings.crop or default_crop(_side(settings))) >= _side(settings):
+            problems.append(
+                f"datasets.{name}.crop: the regularizer 'crop' needs a crop smaller than the images "
+                f"({_side(settings)})"
+            )
+    return problems
+
+
+class _Resolver:
+    """Resolves the settings of cells: defaults, the model's own, then the preset's layers."""
+
+    def __init__(self, preset: Preset, datasets: dict[str, DatasetSettings]):
+        self.preset = preset
+        self.datasets = datasets
+        own = {name: settings.given() for name, settings in preset.regularizers.items()}
+        self.regularizers = known_regularizers(own)
+        self.models = {name: self._model_settings(name) for name in MODELS}
+        self.overrides = [(pattern, entry) for pattern, entry in preset.cells.items()]
+
+    def _model_settings(self, name: str) -> dict[str, Any]:
+        entry = MODELS[name]
+        layers = {
+            **DEFAULTS,
+            "learning_rate": entry.learning_rate,
+            "weight_decay_parameters": list(entry.weight_decay_parameters),
+            **self.preset.training.given(),
+        }
+        coefficient = entry.weight_decay
+        if name in self.preset.models:
+            given = self.preset.models[name].given()
+            coefficient = given.pop("weight_decay", coefficient)
+            layers.update(given)
+        return {**layers, "coefficient": coefficient}
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return the training settings of the cell called `name`."""
+        _, model, _, regularizer = name.split("/")
+        merged = dict(self.models[model])
+        coefficient = merged.pop("coefficient")
+        merged.update(regularizers.settings(regularizer, self.regularizers))
+        if merged["weight_decay"] is None:
+            merged["weight_decay"] = coefficient
+        for pattern, entry in self.overrides:
+            if fnmatch.fnmatchcase(name, pattern):
+                merged.update(entry.given())
+        return merged
+
+    def replicates(self, name: str) -> int:
+        """Return how many seeds the cell called `name` is trained with."""
+        number = self.preset.replicates
+        model = self.preset.models.get(name.split("/")[1])
+        if model and model.replicates:
+            number = model.replicates
+        for pattern, entry in self.overrides:
+            if entry.replicates and fnmatch.fnmatchcase(name, pattern):
+                number = entry.replicates
+        return number
+
+    def cell(self, name: str) -> Cell:
+        """Return the cell called `name` with its specification."""
+        dataset, model, corruption, regularizer = name.split("/")
+        settings, replicates = self.settings(name), self.replicates(name)
+        entry, source = MODELS[model], self.datasets[dataset]
+        spec = {
+            "name": name,
+            "dataset": dataset,
+            "corruption": corruption,
+            "regularizer": regularizer,
+            "replicates": replicates,
+            "seed": self.preset.seed,
+            "model": {"name": model, "module": entry.module, "arguments": entry.arguments},
+            "input": {"crop": source.crop or default_crop(_side(source))},
+            "train": settings,
+            "numerics": self.preset.numerics,
+        }
+        return Cell(
+            dataset,
+            model,
+            corruption,
+            regularizer,
+            canonical_json(spec),
+            settings["epochs"],
+            replicates,
+        )

@@ -1,0 +1,21 @@
+"""The kinds of study: what each one draws, and the item of the paper that it answers to."""
+
+from typing import NamedTuple
+
+
+class StudyKind(NamedTuple):
+    """A kind of study: its title, the figures that draw it, and the paper's item if it has one."""
+
+    title: str
+    figures: tuple[str, ...]
+    paper_item: str | None
+
+
+KINDS = {
+    "learning_curves": StudyKind("Learning curves", ("learning_curves",), "Figure 1a"),
+    "corruption_levels": StudyKind(
+        "Between true and random labels", ("time_to_fit", "test_error"), "Figures 1b and 1c"
+    ),
+    "table1": StudyKind("Explicit regularization", ("table1",), "Table 1"),
+    "grid": StudyKind("Grid", ("final_accuracy",), None),
+}

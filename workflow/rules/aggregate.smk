@@ -1,0 +1,25 @@
+"""Tables: the cells of a study, and of all studies together, as tidy CSV.
+
+REQUIRED INPUTS: the cells of the study.
+
+OUTPUTS: <results>/tables/{study}/ with curves.csv, summary.csv, cells.csv and runs.csv.
+"""
+
+
+rule tabulate:
+    input:
+        summaries=lambda wildcards: summaries_of(wildcards.study),
+        curves=lambda wildcards: curves_of(wildcards.study),
+    output:
+        curves="<results>/tables/{study}/curves.csv",
+        summary="<results>/tables/{study}/summary.csv",
+        cells="<results>/tables/{study}/cells.csv",
+        runs="<results>/tables/{study}/runs.csv",
+    log:
+        "<logs>/tables/{study}.log",
+    localrule: True
+    params:
+        code=CODE["aggregate"],
+    shell:
+        "python scripts/aggregate.py --out $(dirname {output.cells:q}) {input.summaries:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,145 @@
+"""What the rules share: the validated preset, its cells, the digests of code, and lookups."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from rethink import config as presets
+from rethink.digests import code_digest
+from rethink.files import canonical_json
+from rethink.grid import expand as expand_grid
+from rethink.models.catalog import MODELS
+from rethink.progress import Monitor
+from rethink.publish.pango import missing as missing_pango
+from rethink.corruption_names import parse as parse_corruption
+
+# The jobs' `python` is the one that runs Snakemake, whether or not its environment is activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+try:
+    PRESET = presets.load(config, Path(workflow.basedir) / "config")
+    GRID = expand_grid(PRESET, PRESET.preset)
+except presets.ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+PDF_POSSIBLE = missing_pango() is None
+
+DATA_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+LABEL_ARRAYS = ("train_labels", "train_hit", "test_labels", "test_hit")
+IMAGE_ARRAYS = ("train_images", "test_images")
+TABLES = ("curves", "summary", "cells", "runs")
+PAPER_VALUES = sorted(str(p) for p in Path("report/paper").glob("*.csv"))
+TEMPLATES = sorted(str(p) for p in Path("report").glob("*.*")) + sorted(
+    str(p) for p in Path("report/captions").glob("*")
+)
+CODE = {
+    stage: code_digest(f"{stage}.py")
+    for stage in ("corrupt", "aggregate", "samples", "report", "pdf")
+}
+
+
+wildcard_constraints:
+    dataset="|".join(GRID.datasets),
+    model="|".join(MODELS),
+    corruption=r"[a-z_]+(-[a-z0-9.]+)?",
+    regularizer=r"[a-z0-9_+-]+",
+    study="|".join([*GRID.studies, "all"]),
+    figure=r"[a-z0-9_]+",
+
+
+def manifest_of(dataset, corruption):
+    """Return the manifest of a dataset under a corruption; clean data are their own."""
+    if corruption == "none":
+        return f"<results>/data/{dataset}/manifest.json"
+    return f"<results>/corrupted/{dataset}/{corruption}/manifest.json"
+
+
+def arrays_of(dataset, corruption):
+    """Return the big arrays that a cell reads: it waits for them but never reruns for their time."""
+    clean = [f"<results>/data/{dataset}/{name}.npy" for name in DATA_ARRAYS]
+    if corruption == "none":
+        return clean
+    kind = parse_corruption(corruption).kind
+    names = LABEL_ARRAYS if kind == "labels" else IMAGE_ARRAYS
+    return clean + [f"<results>/corrupted/{dataset}/{corruption}/{name}.npy" for name in names]
+
+
+def fetch_code(dataset):
+    """Return the digest of the code that fetches one dataset."""
+    loader = json.loads(GRID.datasets[dataset])["module"]
+    return code_digest("fetch.py", [f"rethink.datasets.{loader}"])
+
+
+def places_of(dataset):
+    """Return where the user has a dataset's archives, as canonical JSON."""
+    settings = PRESET.datasets.get(dataset)
+    chosen = {"mirror": settings.mirror, "folder": settings.folder} if settings else {}
+    return canonical_json({key: str(value) for key, value in chosen.items() if value})
+
+
+def train_code(model):
+    """Return the digest of the code that trains one model: the engine and that architecture."""
+    return code_digest("train.py", [f"rethink.models.{MODELS[model].module}"])
+
+
+def figure_code(figure):
+    """Return the digest of the code that draws one figure."""
+    return code_digest("figure.py", [f"rethink.figures.{figure}"])
+
+
+def cells_of(study):
+    """Return the names of a study's cells; `all` stands for every study of the preset."""
+    return GRID.studies[study].cells if study in GRID.studies else tuple(GRID.cells)
+
+
+def cell_of(wildcards):
+    """Return the cell that a training job is about."""
+    return GRID.cells[
+        "/".join([wildcards.dataset, wildcards.model, wildcards.corruption, wildcards.regularizer])
+    ]
+
+
+def summaries_of(study):
+    """Return the summaries of a study's cells."""
+    return [f"<results>/cells/{name}/summary.json" for name in cells_of(study)]
+
+
+def curves_of(study):
+    """Return the learning curves of a study's cells."""
+    return [f"<results>/cells/{name}/curves.csv" for name in cells_of(study)]
+
+
+def figures_of_all_studies():
+    """Return every figure that the report shows."""
+    drawn = [
+        f"<results>/figures/{study.name}/{figure}.svg"
+        for study in GRID.studies.values()
+        for figure in study.figures
+    ]
+    return drawn + [f"<results>/figures/samples/{dataset}.svg" for dataset in GRID.datasets]
+
+
+def report_spec():
+    """Return what the report needs to know of the preset, as canonical JSON."""
+    return canonical_json(
+        {
+            "name": PRESET.preset,
+            "title": PRESET.title,
+            "reduced": PRESET.reduced,
+            "seed": PRESET.seed,
+            "numerics": PRESET.numerics,
+            "datasets": list(GRID.datasets),
+            "studies": [study.summary() for study in GRID.studies.values()],
+        }
+    )
+
+
+def announce():
+    """Say what is about to run, and watch it from a thread of this process."""
+    problem = missing_pango()
+    if problem:
+        print(f"note: no PDF in this run, the HTML report only: {problem}", file=sys.stderr)
+    Monitor(GRID, Path("results") / PRESET.preset, train_code).start()

@@ -1,0 +1,39 @@
+"""Corrupted data, drawn once from the preset's seed.
+
+REQUIRED INPUTS: <results>/data/{dataset}/ (clean images and labels).
+
+OUTPUTS: <results>/corrupted/{dataset}/{corruption}/ with what the corruption changes, a manifest
+that refers to the clean data for the rest.
+"""
+
+
+rule corrupt_labels:
+    input:
+        manifest=rules.fetch.output.manifest,
+        arrays=ancient(rules.fetch.output.arrays),
+    output:
+        manifest="<results>/corrupted/{dataset}/{corruption}/manifest.json",
+        arrays=expand(
+            "<results>/corrupted/{{dataset}}/{{corruption}}/{name}.npy", name=LABEL_ARRAYS
+        ),
+    log:
+        "<logs>/corrupted/{dataset}/{corruption}.log",
+    wildcard_constraints:
+        corruption="labels-[0-9.e-]+",
+    localrule: True
+    params:
+        spec=lambda wildcards: GRID.corruptions[wildcards.dataset, wildcards.corruption],
+        code=CODE["corrupt"],
+    shell:
+        "python scripts/corrupt.py --spec {params.spec:q} --code {params.code:q}"
+        " --data {input.manifest:q} --out $(dirname {output.manifest:q}) > {log:q} 2>&1"
+
+
+use rule corrupt_labels as corrupt_images with:
+    output:
+        manifest="<results>/corrupted/{dataset}/{corruption}/manifest.json",
+        arrays=expand(
+            "<results>/corrupted/{{dataset}}/{{corruption}}/{name}.npy", name=IMAGE_ARRAYS
+        ),
+    wildcard_constraints:
+        corruption="(?!labels)[a-z_]+(-[a-z0-9.]+)?",

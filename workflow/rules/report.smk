@@ -1,0 +1,76 @@
+"""Figures and the report.
+
+REQUIRED INPUTS: <results>/tables/, the manifests of the data, the paper's values in report/paper/.
+
+OUTPUTS: <results>/figures/, <results>/report.html and <results>/report.pdf.
+"""
+
+
+rule figure:
+    input:
+        tables=expand("<results>/tables/{{study}}/{table}.csv", table=TABLES),
+        paper=PAPER_VALUES,
+    output:
+        svg="<results>/figures/{study}/{figure}.svg",
+        csv="<results>/figures/{study}/{figure}.csv",
+    log:
+        "<logs>/figures/{study}/{figure}.log",
+    localrule: True
+    params:
+        spec=lambda wildcards: canonical_json(GRID.studies[wildcards.study].summary()),
+        code=lambda wildcards: figure_code(wildcards.figure),
+    shell:
+        "python scripts/figure.py --figure {wildcards.figure:q} --study {params.spec:q}"
+        " --tables $(dirname {input.tables[0]:q}) --paper report/paper --out {output.svg:q}"
+        " > {log:q} 2>&1"
+
+
+rule samples:
+    input:
+        manifests=lambda wildcards: [
+            manifest_of(wildcards.dataset, name) for name in GRID.corruptions_of(wildcards.dataset)
+        ],
+    output:
+        svg="<results>/figures/samples/{dataset}.svg",
+    log:
+        "<logs>/figures/samples/{dataset}.log",
+    localrule: True
+    params:
+        code=CODE["samples"],
+    shell:
+        "python scripts/samples.py --out {output.svg:q} {input.manifests:q} > {log:q} 2>&1"
+
+
+rule html:
+    input:
+        tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
+        figures=figures_of_all_studies(),
+        paper=PAPER_VALUES,
+        template=TEMPLATES,
+    output:
+        html="<results>/report.html",
+    log:
+        "<logs>/report/html.log",
+    localrule: True
+    params:
+        spec=report_spec(),
+        code=CODE["report"],
+    shell:
+        "python scripts/report.py --preset {params.spec:q} --code {params.code:q}"
+        " --results <results> --template-dir report --paper report/paper --out {output.html:q} > {log:q} 2>&1"
+
+
+rule pdf:
+    input:
+        html=rules.html.output.html,
+        tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
+    output:
+        pdf="<results>/report.pdf",
+    log:
+        "<logs>/report/pdf.log",
+    localrule: True
+    params:
+        code=CODE["pdf"],
+    shell:
+        "python scripts/pdf.py --html {input.html:q} --attach {input.tables:q} --out {output.pdf:q}"
+        " > {log:q} 2>&1"
