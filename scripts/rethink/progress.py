@@ -17,21 +17,21 @@ from rethink.states import (
     seconds_per_megaflop,
 )
 
-PERIOD_SECONDS = 2.0
-PLAIN_PERIOD_SECONDS = 20.0
+LOOK_SECONDS = 2.0
+# Snakemake prints its own lines in between: a line that rewrites itself would be garbled.
+SAY_SECONDS = {"terminal": 10.0, "file": 60.0}
 
 
 class Monitor(threading.Thread):
     """Watches the files of a run from a thread of the Snakemake process and ends with it.
 
-    On a terminal it rewrites one line; elsewhere it prints a plain line whenever the number of
-    finished cells changed, at most every 20 seconds.
+    It prints a line at most every 10 seconds on a terminal, every minute elsewhere.
     """
 
     def __init__(self, grid: Grid, results: Path, code_of: CodeOf, stream: TextIO = sys.stderr):
         super().__init__(daemon=True, name="progress")
         self.results, self.stream = results, stream
-        self.live = stream.isatty()
+        self.period = SAY_SECONDS["terminal" if stream.isatty() else "file"]
         self.total = len(grid.cells)
         done = {
             name
@@ -43,8 +43,7 @@ class Monitor(threading.Thread):
         self.rates = seconds_per_megaflop(grid.cells.values(), results)
         self.cells = list(grid.cells.values())
         self.width = 1
-        self.shown = ""
-        self.shown_at = 0.0
+        self.said_at = time.monotonic()
 
     def _stamp(self, cell: Cell) -> int | None:
         """Identify the state of a cell's summary: it is written once, at the very end."""
@@ -56,7 +55,7 @@ class Monitor(threading.Thread):
     def run(self) -> None:
         """Look every two seconds until the process ends or all cells are done."""
         while self.pending:
-            time.sleep(PERIOD_SECONDS)
+            time.sleep(LOOK_SECONDS)
             finished = [
                 name
                 for name, cell in self.pending.items()
@@ -66,7 +65,9 @@ class Monitor(threading.Thread):
                 del self.pending[name]
             if finished:
                 self.rates = seconds_per_megaflop(self.cells, self.results)
-            self._show(self.line(), bool(finished))
+            if time.monotonic() - self.said_at >= self.period or not self.pending:
+                self.said_at = time.monotonic()
+                print(self.line(), file=self.stream, flush=True)
 
     def line(self) -> str:
         """Return the present state in one line."""
@@ -100,15 +101,3 @@ class Monitor(threading.Thread):
                 seconds = estimate_seconds(cell, self.rates) or 0.0
             total, longest = total + seconds, max(longest, seconds)
         return max(total / self.width, longest)
-
-    def _show(self, line: str, news: bool) -> None:
-        if self.live:
-            self.stream.write(f"\r\x1b[K{line}" + ("" if self.pending else "\n"))
-            self.stream.flush()
-            return
-        now = time.monotonic()
-        waited = now - self.shown_at >= PLAIN_PERIOD_SECONDS
-        if line != self.shown and (waited or not self.pending or (news and not self.shown)):
-            self.stream.write(line + "\n")
-            self.stream.flush()
-            self.shown, self.shown_at = line, now

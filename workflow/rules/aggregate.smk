@@ -19,7 +19,9 @@ rule tabulate:
         "<logs>/tables/{study}.log",
     localrule: True
     params:
-        code=CODE["aggregate"],
+        code=script_code("aggregate"),
+    message:
+        "Tabulate study {wildcards.study}"
     shell:
         "python scripts/aggregate.py --out $(dirname {output.cells:q}) {input.summaries:q}"
         " > {log:q} 2>&1"

@@ -1,6 +1,5 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -8,12 +7,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from rethink import config as presets
-from rethink.digests import code_digest
 from rethink.files import canonical_json
 from rethink.grid import expand as expand_grid
 from rethink.models.catalog import MODELS
 from rethink.progress import Monitor
+from rethink.stages import fetch_code, figure_code, script_code, train_code
 from rethink.publish.pango import missing as missing_pango
+from rethink.clocks import reveal_restored
 from rethink.corruption_names import parse as parse_corruption
 
 # The jobs' `python` is the one that runs Snakemake, whether or not its environment is activated.
@@ -25,6 +25,8 @@ try:
 except presets.ConfigError as error:
     raise WorkflowError(str(error)) from None
 
+reveal_restored([Path("results") / PRESET.preset, Path("report")], skip=frozenset({"work", "logs"}))
+
 PDF_POSSIBLE = missing_pango() is None
 
 DATA_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -35,10 +37,6 @@ PAPER_VALUES = sorted(str(p) for p in Path("report/paper").glob("*.csv"))
 TEMPLATES = sorted(str(p) for p in Path("report").glob("*.*")) + sorted(
     str(p) for p in Path("report/captions").glob("*")
 )
-CODE = {
-    stage: code_digest(f"{stage}.py")
-    for stage in ("corrupt", "aggregate", "samples", "report", "pdf")
-}
 
 
 wildcard_constraints:
@@ -67,27 +65,11 @@ def arrays_of(dataset, corruption):
     return clean + [f"<results>/corrupted/{dataset}/{corruption}/{name}.npy" for name in names]
 
 
-def fetch_code(dataset):
-    """Return the digest of the code that fetches one dataset."""
-    loader = json.loads(GRID.datasets[dataset])["module"]
-    return code_digest("fetch.py", [f"rethink.datasets.{loader}"])
-
-
 def places_of(dataset):
     """Return where the user has a dataset's archives, as canonical JSON."""
     settings = PRESET.datasets.get(dataset)
     chosen = {"mirror": settings.mirror, "folder": settings.folder} if settings else {}
     return canonical_json({key: str(value) for key, value in chosen.items() if value})
-
-
-def train_code(model):
-    """Return the digest of the code that trains one model: the engine and that architecture."""
-    return code_digest("train.py", [f"rethink.models.{MODELS[model].module}"])
-
-
-def figure_code(figure):
-    """Return the digest of the code that draws one figure."""
-    return code_digest("figure.py", [f"rethink.figures.{figure}"])
 
 
 def cells_of(study):

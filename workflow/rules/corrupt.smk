@@ -23,7 +23,9 @@ rule corrupt_labels:
     localrule: True
     params:
         spec=lambda wildcards: GRID.corruptions[wildcards.dataset, wildcards.corruption],
-        code=CODE["corrupt"],
+        code=script_code("corrupt"),
+    message:
+        "Corrupt {wildcards.dataset}: {wildcards.corruption}"
     shell:
         "python scripts/corrupt.py --spec {params.spec:q} --code {params.code:q}"
         " --data {input.manifest:q} --out $(dirname {output.manifest:q}) > {log:q} 2>&1"

@@ -15,9 +15,11 @@ rule fetch:
     localrule: True
     params:
         spec=lambda wildcards: GRID.datasets[wildcards.dataset],
-        code=lambda wildcards: fetch_code(wildcards.dataset),
+        code=lambda wildcards: fetch_code(GRID, wildcards.dataset),
         # A function of `resources` is no rerun trigger: where the bytes come from changes nothing.
         places=lambda wildcards, resources: places_of(wildcards.dataset),
+    message:
+        "Fetch {wildcards.dataset}"
     shell:
         "python scripts/fetch.py --spec {params.spec:q} --code {params.code:q}"
         " --places {params.places:q} --out $(dirname {output.manifest:q}) > {log:q} 2>&1"

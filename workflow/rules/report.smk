@@ -19,6 +19,8 @@ rule figure:
     params:
         spec=lambda wildcards: canonical_json(GRID.studies[wildcards.study].summary()),
         code=lambda wildcards: figure_code(wildcards.figure),
+    message:
+        "Draw {wildcards.study}/{wildcards.figure}"
     shell:
         "python scripts/figure.py --figure {wildcards.figure:q} --study {params.spec:q}"
         " --tables $(dirname {input.tables[0]:q}) --paper report/paper --out {output.svg:q}"
@@ -36,7 +38,9 @@ rule samples:
         "<logs>/figures/samples/{dataset}.log",
     localrule: True
     params:
-        code=CODE["samples"],
+        code=script_code("samples"),
+    message:
+        "Draw samples of {wildcards.dataset}"
     shell:
         "python scripts/samples.py --out {output.svg:q} {input.manifests:q} > {log:q} 2>&1"
 
@@ -54,7 +58,9 @@ rule html:
     localrule: True
     params:
         spec=report_spec(),
-        code=CODE["report"],
+        code=script_code("report"),
+    message:
+        "Render {output.html}"
     shell:
         "python scripts/report.py --preset {params.spec:q} --code {params.code:q}"
         " --results <results> --template-dir report --paper report/paper --out {output.html:q} > {log:q} 2>&1"
@@ -70,7 +76,9 @@ rule pdf:
         "<logs>/report/pdf.log",
     localrule: True
     params:
-        code=CODE["pdf"],
+        code=script_code("pdf"),
+    message:
+        "Render {output.pdf}"
     shell:
         "python scripts/pdf.py --html {input.html:q} --attach {input.tables:q} --out {output.pdf:q}"
         " > {log:q} 2>&1"

@@ -27,6 +27,8 @@ rule train:
         # A function of `resources` is no rerun trigger: sharing a device changes no result.
         sharing=lambda wildcards, resources: PRESET.cells_per_gpu,
         work="<results>/work/{dataset}/{model}/{corruption}/{regularizer}",
+    message:
+        "Train {wildcards.dataset}/{wildcards.model}/{wildcards.corruption}/{wildcards.regularizer}"
     shell:
         "python scripts/train.py --spec {params.spec:q} --code {params.code:q}"
         " --data {input.manifest:q} --out $(dirname {output.summary:q}) --work {params.work:q}"

@@ -1,0 +1,32 @@
+"""Draw one figure of a study as SVG, with the values that it draws as CSV beside it."""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+from rethink.analysis.tables import Tables, write_table
+from rethink.errors import run_main
+from rethink.figures import style
+
+
+def main() -> None:
+    """Read the command line and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--figure", required=True, help="module in rethink/figures")
+    parser.add_argument("--study", required=True, help="the study as JSON")
+    parser.add_argument("--tables", required=True, metavar="DIR", help="the study's tables")
+    parser.add_argument("--paper", required=True, type=Path, metavar="DIR", help="paper's values")
+    parser.add_argument("--out", required=True, type=Path, metavar="SVG")
+    arguments = parser.parse_args()
+    style.use()
+    module = importlib.import_module(f"rethink.figures.{arguments.figure}")
+    figure, drawn = module.draw(
+        json.loads(arguments.study), Tables(arguments.tables), arguments.paper
+    )
+    write_table(drawn, arguments.out.with_suffix(".csv"))
+    style.save(figure, arguments.out)
+
+
+if __name__ == "__main__":
+    run_main(main)
