@@ -9,8 +9,8 @@ include: "workflow/rules/common.smk"
 
 
 pathvars:
-    results=f"results/{PRESET.preset}",
-    logs=f"results/{PRESET.preset}/logs",
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
 
 
 include: "workflow/rules/data.smk"

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scontrol", "scancel")
 CONF = """\
@@ -62,8 +63,9 @@ class Cluster:
         self.host = socket.gethostname().split(".")[0]
         self.processes: list[subprocess.Popen] = []
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+        self.programs = folder / "programs"
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         self._write_configuration()
         for command in (
             [
@@ -121,6 +123,12 @@ class Cluster:
         values = {"host": self.host, "folder": self.folder, "cpus": os.cpu_count()}
         (self.folder / "slurm.conf").write_text(CONF.format(**values))
         (self.folder / "gres.conf").write_text(GRES.format(**values))
+        self.programs.mkdir()
+        wrapper = self.programs / "srun"
+        wrapper.write_text(
+            f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n'
+        )
+        wrapper.chmod(0o755)
 
     def _start(self, command: list[str]) -> None:
         log = open(self.folder / f"{command[0]}.out", "wb")  # noqa: SIM115 (the daemon's own)

@@ -44,7 +44,13 @@ def test_streams_are_told_apart_by_every_part_and_their_order():
 
 def test_a_stream_gives_the_same_numbers_on_every_machine():
     assert stream_seed(0, "cifar10", "labels") == 5824082166730497724
-    assert generator(0, "cifar10", "labels").integers(0, 1000, 5).tolist() == [994, 664, 278, 866, 73]
+    assert generator(0, "cifar10", "labels").integers(0, 1000, 5).tolist() == [
+        994,
+        664,
+        278,
+        866,
+        73,
+    ]
 
 
 def test_a_restored_file_is_revealed_and_nothing_else(tmp_path):

@@ -142,7 +142,7 @@ def test_code_that_trains_nothing(project, file, jobs):
 
 @pytest.mark.parametrize("pattern", ["report/*.j2", "report/*.css", "report/captions/*"])
 def test_a_template_style_or_caption_renders_anew(project, pattern):
-    path = sorted(project.folder.glob(pattern))[0]
+    path = min(project.folder.glob(pattern))
     path.write_text(path.read_text() + "\n")
     assert project.plan() == REPORT
 

@@ -25,7 +25,9 @@ try:
 except presets.ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-reveal_restored([Path("results") / PRESET.preset, Path("report")], skip=frozenset({"work", "logs"}))
+RESULTS = f"results/{PRESET.preset}"
+
+reveal_restored([Path(RESULTS), Path("report")], skip=frozenset({"work", "logs"}))
 
 PDF_POSSIBLE = missing_pango() is None
 
@@ -124,4 +126,4 @@ def announce():
     problem = missing_pango()
     if problem:
         print(f"note: no PDF in this run, the HTML report only: {problem}", file=sys.stderr)
-    Monitor(GRID, Path("results") / PRESET.preset, train_code).start()
+    Monitor(GRID, Path(RESULTS), train_code).start()

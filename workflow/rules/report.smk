@@ -63,7 +63,7 @@ rule html:
         "Render {output.html}"
     shell:
         "python scripts/report.py --preset {params.spec:q} --code {params.code:q}"
-        " --results <results> --template-dir report --paper report/paper --out {output.html:q} > {log:q} 2>&1"
+        " --results $(dirname {output.html:q}) --template-dir report --paper report/paper --out {output.html:q} > {log:q} 2>&1"
 
 
 rule pdf:

@@ -26,7 +26,7 @@ rule train:
         code=lambda wildcards: train_code(wildcards.model),
         # A function of `resources` is no rerun trigger: sharing a device changes no result.
         sharing=lambda wildcards, resources: PRESET.cells_per_gpu,
-        work="<results>/work/{dataset}/{model}/{corruption}/{regularizer}",
+        work=f"{RESULTS}/work/{{dataset}}/{{model}}/{{corruption}}/{{regularizer}}",
     message:
         "Train {wildcards.dataset}/{wildcards.model}/{wildcards.corruption}/{wildcards.regularizer}"
     shell:

@@ -1,0 +1,61 @@
+"""The order and the words in which models, corruptions and regularizers appear to a reader."""
+
+from rethink import corruption_names, regularizers
+from rethink.models.catalog import MODELS
+
+
+def model_title(name: str) -> str:
+    """Return a model's title; a model outside the catalog is called by its name."""
+    return MODELS[name].title if name in MODELS else name
+
+
+def corruption_title(name: str) -> str:
+    """Return a corruption's words, e.g. ``50 % random labels``."""
+    return corruption_names.title(name)
+
+
+def regularizer_title(name: str) -> str:
+    """Return a regularizer's words, e.g. ``crop + weight decay``."""
+    return regularizers.title(name)
+
+
+def condition_title(corruption: str, regularizer: str) -> str:
+    """Return what a network was trained on and with, e.g. ``random labels, weight decay``."""
+    if regularizer == "none":
+        return corruption_title(corruption)
+    return f"{corruption_title(corruption)}, {regularizer_title(regularizer)}"
+
+
+def row_title(corruption: str, regularizer: str) -> str:
+    """Return a row's name as the paper's Table 1 has it: true labels go without saying."""
+    if corruption != "none":
+        return condition_title(corruption, regularizer)
+    return "no regularizer" if regularizer == "none" else regularizer_title(regularizer)
+
+
+def model_order(name: str) -> tuple[int, str]:
+    """Sort key: the catalog's order, which is the paper's; others follow by name."""
+    known = list(MODELS)
+    return (known.index(name) if name in known else len(known), name)
+
+
+def corruption_order(name: str) -> tuple[int, float, str]:
+    """Sort key: by kind as the names are declared, then by level."""
+    kind, level, _ = corruption_names.parse(name)
+    return (list(corruption_names.VARIANTS).index(kind), level or 0.0, name)
+
+
+def regularizer_order(name: str) -> tuple[int, int, str]:
+    """Sort key: none first, single ones before sums."""
+    return (name != "none", name.count("+"), name)
+
+
+def cell_order(name: str) -> tuple:
+    """Sort key of a cell's name: dataset, model, corruption, regularizer."""
+    dataset, model, corruption, regularizer = name.split("/")
+    return (
+        dataset,
+        model_order(model),
+        corruption_order(corruption),
+        regularizer_order(regularizer),
+    )

@@ -1,0 +1,152 @@
+"""The report as PDF: PDF/A-3a and PDF/UA-1, with the tables attached.
+
+The same input gives the same bytes: dates come from the report, fonts from files.
+"""
+
+import importlib.metadata
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rethink.errors import RethinkError
+from rethink.files import write_bytes
+from rethink.publish.pango import missing
+
+# The families that the style sheet asks for first, from the fonts in matplotlib's distribution.
+FACES = {
+    "Report Serif": {
+        ("normal", "normal"): "DejaVuSerif.ttf",
+        ("normal", "italic"): "DejaVuSerif-Italic.ttf",
+        ("bold", "normal"): "DejaVuSerif-Bold.ttf",
+    },
+    "Report Sans": {
+        ("normal", "normal"): "DejaVuSans.ttf",
+        ("normal", "italic"): "DejaVuSans-Oblique.ttf",
+        ("bold", "normal"): "DejaVuSans-Bold.ttf",
+    },
+    "Report Mono": {
+        ("normal", "normal"): "DejaVuSansMono.ttf",
+        ("bold", "normal"): "DejaVuSansMono-Bold.ttf",
+    },
+}
+# PDF/UA's identifier, with the schema that PDF/A asks for wherever a foreign property is used.
+UA_IDENTIFIER = b"""<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/">
+<pdfuaid:part>1</pdfuaid:part></rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/"
+ xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#"
+ xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>part of ISO 14289 that the file follows</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
+</rdf:RDF>"""
+
+
+class _Warnings(logging.Handler):
+    """Collects what WeasyPrint complains about."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+def write_pdf(html: Path, attachments: Sequence[Path], out: Path) -> None:
+    """Write the report `html` as PDF to `out`, with the files `attachments` inside it.
+
+    Raises RethinkError if Pango is missing, if `html` or an attachment is not there, and for
+    anything that WeasyPrint warns about.
+    """
+    problem = missing()
+    if problem:
+        raise RethinkError(problem)
+    import weasyprint  # fails to import without Pango
+    from weasyprint.text.fonts import FontConfiguration
+
+    for path in (html, *attachments):
+        if not path.is_file():
+            raise RethinkError(f"{path} is not there")
+    if len({path.name for path in attachments}) < len(attachments):
+        raise RethinkError("two attachments have the same name")
+    warnings, logger = _Warnings(), logging.getLogger("weasyprint")
+    logger.addHandler(warnings)
+    try:
+        fonts = FontConfiguration()
+        style = weasyprint.CSS(string=_font_faces(), font_config=fonts)
+        page = weasyprint.HTML(string=html.read_text(encoding="utf-8"), base_url="about:blank")
+        document = page.render(stylesheets=[style], font_config=fonts)
+        if not document.metadata.modified:
+            raise RethinkError(f"{html} has no <meta name=dcterms.modified>; is it a report?")
+        date = datetime.fromisoformat(document.metadata.modified)
+        content = document.write_pdf(
+            pdf_variant="pdf/a-3a",
+            attachments=[_attachment(path, date) for path in attachments],
+            finisher=_finish,
+        )
+    finally:
+        logger.removeHandler(warnings)
+    if warnings.messages:
+        raise RethinkError(f"WeasyPrint on {html}: {'; '.join(dict.fromkeys(warnings.messages))}")
+    write_bytes(out, content)
+
+
+def _font_faces() -> str:
+    """Return @font-face rules, so that no font of the system is needed or used."""
+    folder = _fonts()
+    rules = []
+    for family, faces in FACES.items():
+        for (weight, style), file in faces.items():
+            rules.append(
+                f"@font-face {{ font-family: '{family}'; font-weight: {weight}; "
+                f"font-style: {style}; src: url('{(folder / file).as_uri()}'); }}"
+            )
+    return "\n".join(rules)
+
+
+def _fonts() -> Path:
+    """Return the folder of matplotlib's fonts, without the cost of importing it."""
+    distribution = importlib.metadata.distribution("matplotlib")
+    folder = Path(str(distribution.locate_file("matplotlib/mpl-data/fonts/ttf")))
+    if not folder.is_dir():
+        raise RethinkError(f"{folder}: the fonts of matplotlib are not there")
+    return folder
+
+
+def _attachment(path: Path, date: datetime) -> Any:
+    """Return `path` as an attachment that carries the report's date, not the file's."""
+    import weasyprint
+
+    return weasyprint.Attachment(
+        string=path.read_bytes(),
+        name=path.name,
+        description=f"Table {path.stem} of the run",
+        created=date,
+        modified=date,
+        relationship="Data",
+    )
+
+
+def _finish(document: Any, pdf: Any) -> None:
+    """Make WeasyPrint's PDF/A-3a also PDF/UA-1, and both to the letter."""
+    import pydyf
+
+    for item in pdf.objects:
+        if isinstance(item, pydyf.Stream):
+            if item.extra.get("Type") == "/Metadata":
+                item.compress = False
+                item.stream = [item.stream[0].replace(b"</rdf:RDF>", UA_IDENTIFIER, 1)]
+            if item.extra.get("Subtype") == "/Image":
+                item.extra["Interpolate"] = "false"
+        elif isinstance(item, dict) and item.get("Type") == "/Annot":
+            item["F"] = 4  # a printable annotation

@@ -1,0 +1,98 @@
+"""Which device a cell trains on: a lease, so that two cells never share one by accident.
+
+A lease is a lock on a file per device and slot, below ``$RETHINK_LOCKS`` or the temporary folder of
+this host; the kernel frees it when the holder dies. Under SLURM the scheduler has assigned the
+devices, and none is taken. ``RETHINK_FAKE_DEVICES="a,b"`` stands for devices of those names that
+compute on the CPU, for tests.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from rethink.errors import RethinkError
+from rethink.training.locks import first_free
+
+log = logging.getLogger(__name__)
+
+
+class Device(NamedTuple):
+    """A device that is ours for now: for torch, the identity it goes by, and its model's name."""
+
+    torch: torch.device
+    id: str
+    name: str
+
+
+def visible_devices() -> list[str]:
+    """Return the identities of the devices that this process may use, in CUDA's order.
+
+    As CUDA_VISIBLE_DEVICES names them (numbers, UUIDs, MIG instances), else their numbers.
+    """
+    fake = os.environ.get("RETHINK_FAKE_DEVICES")
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = None if named is None else [name.strip() for name in named.split(",") if name.strip()]
+    if fake is not None:
+        existing = [name.strip() for name in fake.split(",") if name.strip()]
+        return existing if names is None else [name for name in names if name in existing]
+    # Asks the driver's management library: no context is made on any device.
+    count = torch.cuda.device_count()
+    return [str(i) for i in range(count)] if names is None else names[:count]
+
+
+@contextlib.contextmanager
+def lease(preference: str, slots: int, check: Callable[[], None]) -> Iterator[Device]:
+    """Yield a device for the length of the context, waiting until one is free.
+
+    Parameters
+    ----------
+    preference : ``cpu``, ``cuda``, or ``auto`` (CUDA where there is a device, else the CPU).
+    slots : how many processes may share a device.
+    check : called while waiting; may raise.
+
+    Raises RethinkError for ``cuda`` without a device.
+    """
+    visible = [] if preference == "cpu" else visible_devices()
+    if not visible:
+        if preference == "cuda":
+            raise RethinkError("--device cuda: no CUDA device is visible; use --device auto or cpu")
+        if preference == "auto":
+            log.info("no GPU is visible: training on the CPU")
+        yield Device(torch.device("cpu"), "cpu", _processor())
+        return
+    if "SLURM_JOB_ID" in os.environ:
+        yield _device(0, visible)
+        return
+    choices = [(index, slot) for slot in range(slots) for index in range(len(visible))]
+    paths = [_lock_path(visible[index], slot) for index, slot in choices]
+    with first_free(
+        paths, lambda: log.info("waiting for a device: %s in use", ", ".join(visible)), check
+    ) as held:
+        yield _device(choices[held][0], visible)
+
+
+def _lock_path(identity: str, slot: int) -> Path:
+    default = Path(tempfile.gettempdir()) / f"rethink-locks-{os.getuid()}"
+    folder = Path(os.environ.get("RETHINK_LOCKS", default))
+    return folder / f"{socket.gethostname()}-{identity.replace('/', '_')}-{slot}"
+
+
+def _device(index: int, visible: list[str]) -> Device:
+    if "RETHINK_FAKE_DEVICES" in os.environ:
+        return Device(torch.device("cpu"), visible[index], f"fake device {visible[index]}")
+    device = torch.device("cuda", index)
+    torch.cuda.set_device(device)
+    return Device(device, visible[index], torch.cuda.get_device_name(device))
+
+
+def _processor() -> str:
+    from rethink.provenance import machine
+
+    return machine()["processor"]
