@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ def main() -> None:
     parser.add_argument("--code", required=True, help="digest of the code, kept in run.json")
     parser.add_argument("--data", required=True, type=Path, help="manifest.json of the data")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
-    parser.add_argument("--work", type=Path, help="a folder to resume from; removed on success")
+    parser.add_argument("--work", type=Path, help="a folder to resume the factorization from")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
@@ -26,12 +25,11 @@ def main() -> None:
     device = arguments.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.allow_tf32 = False  # what is called float32 is float32
     values = json.loads(arguments.spec)
     name = str(values.get("name"))
     record = Record("theory", name, arguments.spec, arguments.code, [arguments.data])
     run(values, arguments.data, arguments.out, record, torch.device(device), arguments.work)
-    if arguments.work:
-        shutil.rmtree(arguments.work, ignore_errors=True)
 
 
 if __name__ == "__main__":

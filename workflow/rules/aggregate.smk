@@ -10,6 +10,7 @@ rule tabulate:
     input:
         summaries=lambda wildcards: summaries_of(wildcards.study),
         curves=lambda wildcards: curves_of(wildcards.study),
+        data=lambda wildcards: clean_manifests_of(wildcards.study),
     output:
         curves="<results>/tables/{study}/curves.csv",
         summary="<results>/tables/{study}/summary.csv",
@@ -23,5 +24,5 @@ rule tabulate:
     message:
         "Tabulate study {wildcards.study}"
     shell:
-        "python scripts/aggregate.py --out $(dirname {output.cells:q}) {input.summaries:q}"
-        " > {log:q} 2>&1"
+        "python scripts/aggregate.py --out $(dirname {output.cells:q}) --data {input.data:q} --"
+        " {input.summaries:q} > {log:q} 2>&1"

@@ -96,6 +96,12 @@ def curves_of(study):
     return [f"<results>/cells/{name}/curves.csv" for name in cells_of(study)]
 
 
+def clean_manifests_of(study):
+    """Return the manifests of the clean datasets that a study's cells are made from."""
+    datasets = [GRID.studies[study].dataset] if study in GRID.studies else GRID.datasets
+    return [manifest_of(dataset, "none") for dataset in datasets]
+
+
 def figures_of_all_studies():
     """Return every figure that the report shows."""
     drawn = [

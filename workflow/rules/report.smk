@@ -34,6 +34,7 @@ rule samples:
         ],
     output:
         svg="<results>/figures/samples/{dataset}.svg",
+        csv="<results>/figures/samples/{dataset}.csv",
     log:
         "<logs>/figures/samples/{dataset}.log",
     localrule: True
@@ -49,6 +50,7 @@ rule html:
     input:
         tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
         figures=figures_of_all_studies(),
+        data=clean_manifests_of("all"),
         paper=PAPER_VALUES,
         template=TEMPLATES,
     output:

@@ -72,7 +72,8 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
     axes[0, 0].set_yticks(range(len(conditions)), [condition_title(*key) for key in conditions])
     for panel in axes[-1]:
         panel.set_xlabel("accuracy [%]")
-    style.legend(figure, [style.handle(look, label) for look, label in LOOKS.values()])
+    shown = [v for v in LOOKS if v != "test_accuracy_given" or _labels(drawn).any()]
+    style.legend(figure, [style.handle(*LOOKS[value]) for value in shown])
     return figure, drawn
 
 

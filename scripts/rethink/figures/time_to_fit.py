@@ -45,6 +45,16 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
         axes.set_ylim(0, 1.12 * axes.get_ylim()[1])  # room for the arrows
     for axes in panels:
         _mark_diverged(axes, levels, models)
+    if levels["ratio"].isna().all():
+        panels[1].text(
+            0.5,
+            0.04,
+            "no ratio of ours: level 0 was not fitted",
+            transform=panels[1].transAxes,
+            ha="center",
+            fontsize=7,
+            color=style.GREY,
+        )
     handles = [style.handle(style.model_look(m, models), model_title(m)) for m in models]
     if with_paper:
         handles.append(style.paper_handle("paper (CIFAR-10), read off the plot"))

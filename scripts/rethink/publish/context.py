@@ -359,8 +359,8 @@ class _Report:
         models = [model_title(m) for m in sorted(set(cells["model"]), key=model_order)]
         data = listing(
             [
-                f"{entry['title']} ({entry['train']:,} training and {entry['test']:,} test images "
-                f"in {entry['classes']:,} classes)"
+                f"{entry['title']}, with {entry['train']:,} training and {entry['test']:,} test "
+                f"images in {entry['classes']:,} classes"
                 for entry in self.data.values()
             ]
         )
@@ -394,7 +394,8 @@ class _Report:
         )
         if len(true):
             text += (
-                f" With the true labels the same networks reached "
+                f" With the true labels the same {'networks' if len(true) > 1 else 'network'} "
+                f"reached "
                 f"{span(100 * true['test_accuracy_mean'])} % on the test images."
             )
         return text

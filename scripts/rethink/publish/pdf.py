@@ -3,9 +3,10 @@
 The same input gives the same bytes: dates come from the report, fonts from files.
 """
 
+import contextlib
 import importlib.metadata
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -89,11 +90,12 @@ def write_pdf(html: Path, attachments: Sequence[Path], out: Path) -> None:
         if not document.metadata.modified:
             raise RethinkError(f"{html} has no <meta name=dcterms.modified>; is it a report?")
         date = datetime.fromisoformat(document.metadata.modified)
-        content = document.write_pdf(
-            pdf_variant="pdf/a-3a",
-            attachments=[_attachment(path, date) for path in attachments],
-            finisher=_finish,
-        )
+        with _clear_stream_ends():
+            content = document.write_pdf(
+                pdf_variant="pdf/a-3a",
+                attachments=[_attachment(path, date) for path in attachments],
+                finisher=_finish,
+            )
     finally:
         logger.removeHandler(warnings)
     if warnings.messages:
@@ -135,6 +137,27 @@ def _attachment(path: Path, date: datetime) -> Any:
         modified=date,
         relationship="Data",
     )
+
+
+@contextlib.contextmanager
+def _clear_stream_ends() -> Iterator[None]:
+    """Let every stream be followed by CR LF while a PDF is written.
+
+    The writer puts a lone LF there. Where the data happen to end in CR (one compressed stream in
+    256) the two read as one end of line, and the stream as a byte shorter than its /Length says,
+    which PDF/A forbids.
+    """
+    import pydyf
+
+    end = b"\nendstream"
+    original = pydyf.Stream.data
+    pydyf.Stream.data = property(
+        lambda stream: original.fget(stream).removesuffix(end) + b"\r" + end
+    )
+    try:
+        yield
+    finally:
+        pydyf.Stream.data = original
 
 
 def _finish(document: Any, pdf: Any) -> None:

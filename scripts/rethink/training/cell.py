@@ -56,16 +56,17 @@ def train_cell(
     cell = json.loads(spec)
     numerics.configure(cell["numerics"], threads)
     record = Record("cell", cell["name"], spec, code, [manifest])
-    key = sha256_text("\n".join((spec, code, sha256_file(manifest))))
+    key = sha256_text("\n".join((spec, code, sha256_file(manifest), torch.__version__)))
     workplace = Workplace(work, cell["name"], key, checkpoint_seconds)
     try:
         with workplace.hold(stop.check):
 
-            def waiting() -> None:
+            def wait() -> None:
                 stop.check()
-                workplace.tell("waiting", epoch=0, epochs=cell["train"]["epochs"])
+                workplace.tell("waiting", epoch=0, epochs=_total_epochs(cell))
 
-            with lease(preference, cells_per_gpu, waiting) as device:
+            wait()
+            with lease(preference, cells_per_gpu, wait) as device:
                 run = Run(cell, manifest, device, workplace, stop)
                 run.train()
             _write(out, record, run, threads)
@@ -79,6 +80,11 @@ def train_cell(
         if "can't allocate memory" in str(error):
             raise _out_of_memory(cell["name"]) from error
         raise
+
+
+def _total_epochs(spec: dict[str, Any]) -> int:
+    """Return the epochs of a cell, summed over its replicates."""
+    return spec["train"]["epochs"] * spec["replicates"]
 
 
 def _out_of_memory(name: str) -> RethinkError:
@@ -147,7 +153,7 @@ class Run:
 
     def _work(self) -> float:
         """Return the epochs that are behind us, summed over replicates."""
-        done = sum(self.spec["train"]["epochs"] for _ in self.finished)
+        done = self.spec["train"]["epochs"] * len(self.finished)
         trainer = self.trainer
         return done + (trainer.epoch - 1 + trainer.step / trainer.steps) * len(trainer.replicates)
 
@@ -157,7 +163,7 @@ class Run:
         if done <= self.work_before:
             return None
         pace = (time.monotonic() - self.workplace.started) / (done - self.work_before)
-        return round(pace * (self.spec["train"]["epochs"] * self.spec["replicates"] - done), 1)
+        return round(pace * (_total_epochs(self.spec) - done), 1)
 
     def _tell(self, state: str, now: bool = False) -> None:
         self.workplace.tell(
@@ -165,7 +171,7 @@ class Run:
             now,
             replicates=self.trainer.replicates,
             epoch=int(self._work()),
-            epochs=self.spec["train"]["epochs"] * self.spec["replicates"],
+            epochs=_total_epochs(self.spec),
             seconds=round(self.workplace.seconds, 1),
             eta_seconds=self._eta(),
         )
@@ -226,6 +232,8 @@ def _write(out: Path, record: Record, run: Run, threads: int) -> None:
     }
     curves_path, summary_path = out / "curves.csv", out / "summary.json"
     try:
+        for litter in out.glob(".tmp-*"):  # Of a process that was killed while it wrote.
+            litter.unlink(missing_ok=True)
         write_text(curves_path, curves_csv(run.finished))
         write_json(summary_path, summary)
         record.write(

@@ -6,10 +6,11 @@ data and is removed.
 """
 
 import contextlib
+import hashlib
+import io
 import json
 import logging
 import os
-import pickle
 import signal
 import socket
 import time
@@ -20,7 +21,7 @@ from typing import Any
 
 import torch
 
-from rethink.files import atomic_path
+from rethink.files import write_bytes
 from rethink.training.locks import first_free
 
 log = logging.getLogger(__name__)
@@ -116,14 +117,18 @@ class Workplace:
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Return the checkpoint, or None where there is none that can be read."""
         try:
-            content = torch.load(self.path, map_location=device, weights_only=True)
-            self.seconds_before = content["seconds"]
+            digest, _, content = self.path.read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
-        except (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.PickleError) as error:
-            log.warning("%s cannot be read (%s): starting anew", self.path, _first_line(error))
+        except OSError as error:
+            log.warning("%s cannot be read (%s): starting anew", self.path, error)
             return None
-        return content["state"]
+        if digest != _digest(content):
+            log.warning("%s cannot be read (it is damaged): starting anew", self.path)
+            return None
+        saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+        self.seconds_before = saved["seconds"]
+        return saved["state"]
 
     def start_clock(self) -> None:
         """Begin to count training time."""
@@ -142,11 +147,13 @@ class Workplace:
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint; a full disk is a warning, for the training itself can go on."""
         before = time.monotonic()
+        buffer = io.BytesIO()
+        torch.save({"seconds": self.seconds, "state": state}, buffer)
+        content = buffer.getvalue()
         try:
-            with atomic_path(self.path) as temporary:
-                torch.save({"seconds": self.seconds, "state": state}, temporary)
-        except (OSError, RuntimeError) as error:
-            log.warning("no checkpoint could be written: %s", _first_line(error))
+            write_bytes(self.path, _digest(content) + b"\n" + content)
+        except OSError as error:
+            log.warning("no checkpoint could be written: %s", error)
         self.saved_at = time.monotonic()
         self.interval = max(self.interval, (self.saved_at - before) / SAVING_SHARE)
 
@@ -181,6 +188,5 @@ class Workplace:
             os.removedirs(self.folder)
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()

@@ -31,8 +31,9 @@ def configure(mode: str, threads: int) -> None:
     torch.backends.cuda.matmul.fp32_precision = precision
     torch.backends.cudnn.conv.fp32_precision = precision
     torch.backends.cudnn.benchmark = False
-    # An operation without a deterministic form warns in the log: better a result than none.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # An operation without a deterministic form warns in the log: better a result than none. Not by
+    # use_deterministic_algorithms, which imports 900 modules first.
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False
     _keep_freed_memory()
 

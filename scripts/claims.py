@@ -1,0 +1,25 @@
+"""Decide every claim of the paper on the tables of a run: one row of claims.csv each."""
+
+import argparse
+import json
+from pathlib import Path
+
+from rethink.claims.verdicts import write_verdicts
+from rethink.errors import run_main
+
+
+def main() -> None:
+    """Read the command line and write the verdicts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--theory", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--claims", required=True, type=Path, metavar="CSV")
+    parser.add_argument("--preset", required=True, help="name, reduced, dataset; JSON")
+    parser.add_argument("--out", required=True, type=Path, metavar="CSV")
+    arguments = parser.parse_args()
+    preset = json.loads(arguments.preset)
+    write_verdicts(arguments.tables, arguments.theory, arguments.claims, preset, arguments.out)
+
+
+if __name__ == "__main__":
+    run_main(main)

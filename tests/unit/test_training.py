@@ -1,0 +1,433 @@
+"""The training loop: preprocessing, the update, independence of replicates, and what is kept."""
+
+import csv
+import importlib
+import io
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tiny_cells import SCRIPTS, spec, start_process, write_data
+
+from rethink.datasets.store import open_dataset
+from rethink.errors import RethinkError
+from rethink.files import canonical_json
+from rethink.training import data, devices, metrics, numerics
+from rethink.training.checkpoint import Stopped
+from rethink.training.data import Images, load, whiten
+from rethink.training.engine import Trainer
+from rethink.training.optimizer import Momentum
+
+CPU = torch.device("cpu")
+
+
+@st.composite
+def images_of(draw):
+    shape = [draw(st.integers(1, 4)), *draw(st.tuples(st.integers(2, 9), st.integers(2, 9)))]
+    return draw(hnp.arrays(np.uint8, (*shape, draw(st.sampled_from([1, 3])))))
+
+
+@settings(max_examples=60, deadline=None)
+@given(images_of())
+def test_whitening_gives_mean_zero_and_deviation_one(images):
+    values = whiten(torch.from_numpy(images)).flatten(1).double()
+    deviation = torch.from_numpy(images / 255).flatten(1).std(1, correction=0)
+    floor = 1 / math.sqrt(values.shape[1])
+    assert values.mean(1).abs().max() < 1e-4
+    for ours, raw in zip(values.std(1, correction=0), deviation, strict=True):
+        assert ours == pytest.approx(min(1.0, raw.item() / floor), abs=0.02)
+
+
+def test_whitening_of_a_real_sized_image_has_deviation_one():
+    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 3)).astype(np.uint8)
+    assert ((whiten(torch.from_numpy(images)).flatten(1).std(1) - 1).abs() < 0.02).all()
+    assert whiten(torch.full((2, 28, 28, 3), 77)).abs().max() < 1e-5
+
+
+@settings(max_examples=40, deadline=None)
+@given(images_of(), st.data())
+def test_windows_are_the_pixels_at_their_place(images, choice):
+    crop = choice.draw(st.integers(1, min(images.shape[1:3])))
+    margins = [side - crop for side in images.shape[1:3]]
+    index = torch.tensor(choice.draw(st.lists(st.integers(0, len(images) - 1), min_size=1)))
+    top, left = (
+        torch.tensor([choice.draw(st.integers(0, margin)) for _ in index]) for margin in margins
+    )
+    flip = torch.tensor([choice.draw(st.booleans()) for _ in index])
+    ours = Images(images, crop, CPU, True).window(index, {"top": top, "left": left, "flip": flip})
+    for values, i, y, x, mirrored in zip(ours, index, top, left, flip, strict=True):
+        window = images[i, y : y + crop, x : x + crop]
+        expected = whiten(torch.from_numpy(window[None, :, :: -1 if mirrored else 1].copy()))[0]
+        torch.testing.assert_close(values, expected)
+
+
+def test_central_crop_and_the_window_there_agree(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (7, 9, 8, 3)).astype(np.uint8)
+    index = torch.tensor([[3, 1], [0, 6]])
+    resident = Images(images, 5, CPU, True)
+    place = {"top": torch.full_like(index, 2), "left": torch.full_like(index, 1)}
+    assert torch.equal(resident.central(index), resident.window(index, place))
+    assert torch.equal(resident.central(slice(2, 4)), resident.central(torch.tensor([2, 3])))
+    monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
+    mapped = Images(images, 5, CPU, True)
+    assert torch.equal(mapped.central(index), resident.central(index))
+    assert torch.equal(mapped.central(slice(2, 4)), resident.central(slice(2, 4)))
+    assert torch.equal(mapped.window(index, place), resident.window(index, place))
+
+
+def test_rotation_turns_about_the_centre():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 2)).astype(np.uint8)
+    images = Images(pixels, 6, CPU, True)
+    index = torch.arange(3)
+    zero = torch.zeros(3, dtype=torch.int64)
+
+    def turned(degrees, **more):
+        angle = torch.full((3,), math.radians(degrees))
+        return images.window(index, {"top": zero, "left": zero, "angle": angle, **more})
+
+    plain = images.central(index)
+    close = {"rtol": 1e-3, "atol": 1e-3}
+    torch.testing.assert_close(turned(0), plain, **close)
+    torch.testing.assert_close(turned(180), plain.flip(1, 2), **close)
+    torch.testing.assert_close(turned(90), plain.rot90(1, (1, 2)), **close)
+    flip = torch.ones(3, dtype=torch.bool)
+    torch.testing.assert_close(turned(0, flip=flip), plain.flip(2), **close)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_update_equals_torchs(decay):
+    first = {"a.weight": torch.randn(4, 3), "a.bias": torch.randn(3)}
+    ours = {name: value.clone().requires_grad_() for name, value in first.items()}
+    theirs = {name: value.clone().requires_grad_() for name, value in first.items()}
+    optimizer = Momentum(ours.items(), 0.9, decay, ["*.weight"])
+    groups = [
+        {"params": [theirs["a.weight"]], "weight_decay": decay},
+        {"params": [theirs["a.bias"]]},
+    ]
+    reference = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
+    for step in range(5):
+        inputs = torch.randn(8, 4)
+        losses = [
+            (inputs @ p["a.weight"] + p["a.bias"]).sin().square().sum() for p in (ours, theirs)
+        ]
+        optimizer.step(torch.autograd.grad(losses[0], optimizer.parameters), 0.1 * 0.5**step)
+        reference.zero_grad()
+        losses[1].backward()
+        for group in reference.param_groups:
+            group["lr"] = 0.1 * 0.5**step
+        reference.step()
+    for name in first:
+        torch.testing.assert_close(ours[name], theirs[name])
+
+
+def test_weight_decay_on_nothing_is_an_error():
+    with pytest.raises(RethinkError, match="fit no parameter; the network has a.weight"):
+        Momentum({"a.weight": torch.zeros(2)}.items(), 0.9, 0.1, ["fc1.*"])
+
+
+def trainer(manifest, cell, replicates=(0,)):
+    numerics.configure(cell["numerics"], 1)
+    module = importlib.import_module(f"rethink.models.{cell['model']['module']}")
+    examples = load(open_dataset(manifest), cell, CPU)
+    return Trainer(module.build, examples, cell, replicates, CPU)
+
+
+def histories(manifest, cell, replicates=(0,)):
+    run = trainer(manifest, cell, replicates)
+    run.run(lambda: None, lambda: None)
+    return run.histories
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("clean"))
+
+
+@pytest.fixture(scope="module")
+def noisy(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("noisy"), train=131, level=0.5)
+
+
+EVERYTHING = {
+    "random_crop": True,
+    "flip": True,
+    "rotation": 25.0,
+    "dropout": 0.5,
+    "weight_decay": 1e-3,
+    "early_stopping": {"validation": 0.2, "patience": 3},
+    "evaluate_every": 2,
+}
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_replicates_together_equal_each_alone(noisy, settings):
+    cell = spec(replicates=3, epochs=5, **settings)
+    together = histories(noisy, cell, [0, 1, 2])
+    assert together[0].rows[0]["train_loss"] != together[1].rows[0]["train_loss"]
+    for replicate, joint in enumerate(together):
+        assert histories(noisy, cell, [replicate]) == [joint]
+
+
+@pytest.mark.parametrize(
+    "model, numerics",
+    [
+        ("mlp", "fp32"),
+        ("mlp", "bf16"),
+        ("alexnet", "fp32"),
+        ("alexnet", "bf16"),
+        ("inception", "fp32"),
+    ],
+)
+def test_a_run_stopped_anywhere_continues_to_the_same_bits(noisy, model, numerics):
+    settings = EVERYTHING | {"early_stopping": None, "rotation": 0.0, "train_examples": 60}
+    cell = spec(model, numerics=numerics, epochs=2, **settings)
+    whole = trainer(noisy, cell)
+    pulses = 0
+
+    def count():
+        nonlocal pulses
+        pulses += 1
+
+    whole.run(count, lambda: None)
+    rng = np.random.default_rng(0)
+    for stop in rng.choice(np.arange(1, pulses), 3, replace=False):
+        left = stop
+
+        def pulse():
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Stopped(signal.SIGTERM)
+
+        first = trainer(noisy, cell)
+        with pytest.raises(Stopped):
+            first.run(pulse, lambda: None)
+        buffer = io.BytesIO()
+        torch.save(first.state(), buffer)
+        buffer.seek(0)
+        second = trainer(noisy, cell)
+        second.load(torch.load(buffer, weights_only=True))
+        second.run(lambda: None, lambda: None)
+        assert second.histories == whole.histories
+        for ours, theirs in zip(
+            second.optimizer.parameters, whole.optimizer.parameters, strict=True
+        ):
+            assert torch.equal(ours, theirs)
+
+
+def test_random_labels_are_memorized(tmp_path):
+    manifest = write_data(tmp_path, train=64, level=1.0)
+    cell = spec(epochs=150, learning_rate=0.05, learning_rate_decay=1.0, evaluate_every=10)
+    cell["model"]["arguments"] = {"hidden": [256]}
+    (history,) = histories(manifest, cell)
+    assert history.rows[-1]["train_accuracy"] == 1.0
+    summary = metrics.summarize(history, cell["train"])
+    assert summary["status"] == "fitted"
+    assert summary["time_to_fit_epochs"] % 10 == 0
+    assert summary["time_to_fit_steps"] == 2 * summary["time_to_fit_epochs"]
+
+
+def test_hit_and_untouched_examples_make_up_the_whole(noisy):
+    hits = open_dataset(noisy).train_hit
+    for row in histories(noisy, spec())[0].rows:
+        whole = hits.mean() * row["train_accuracy_hit"]
+        whole += (1 - hits.mean()) * row["train_accuracy_untouched"]
+        assert row["train_accuracy"] == pytest.approx(whole)
+        assert row["test_accuracy"] != row["test_accuracy_given"]
+
+
+def test_clean_labels_have_no_hits(clean):
+    row = histories(clean, spec(epochs=1))[0].rows[0]
+    assert "train_accuracy_hit" not in row
+    assert row["train_accuracy_true"] == row["train_accuracy"]
+    assert (row["test_loss_given"], row["test_accuracy_given"]) == (
+        row["test_loss"],
+        row["test_accuracy"],
+    )
+
+
+def test_learning_rate_decays_per_epoch(clean):
+    rows = histories(clean, spec(epochs=3, learning_rate=0.1, learning_rate_decay=0.5))[0].rows
+    assert [row["learning_rate"] for row in rows] == [0.1, 0.05, 0.025]
+    assert [row["step"] for row in rows] == [3, 6, 9]
+
+
+def test_divergence_is_a_result(clean):
+    cell = spec(epochs=6, learning_rate=1e30)
+    (history,) = histories(clean, cell)
+    summary = metrics.summarize(history, cell["train"])
+    assert (summary["status"], summary["epochs_run"]) == ("diverged", len(history.rows))
+    assert summary["epochs_run"] < 6
+    assert summary["train_loss"] is None
+    text = metrics.curves_csv([history])
+    assert "nan" not in text and "inf" not in text
+
+
+def test_a_diverged_replicate_leaves_the_others_alone(clean, monkeypatch):
+    cell = spec(replicates=2, epochs=4, evaluate_every=3)
+    alone = histories(clean, cell, [1])
+    together = trainer(clean, cell, [0, 1])
+    with torch.no_grad():
+        together.network.fc1.weight[0] *= 1e30
+    together.run(lambda: None, lambda: None)
+    assert together.histories[0].ended == "diverged"
+    assert together.histories[1:] == alone
+
+
+def test_early_stopping_keeps_the_best_epoch_and_never_sees_the_test_set(tmp_path):
+    stopping = {"validation": 0.25, "patience": 2}
+    cell = spec(epochs=40, learning_rate=0.2, early_stopping=stopping)
+    runs = []
+    for name, hide in (("a", False), ("b", True)):
+        manifest = write_data(tmp_path / name, level=0.5)
+        if hide:
+            for path in (tmp_path / name).rglob("test_labels.npy"):
+                np.save(path, (np.load(path) + 1) % 4)
+        (history,) = histories(manifest, cell)
+        runs.append(history)
+    seen = [[{k: v for k, v in row.items() if "test" not in k} for row in h.rows] for h in runs]
+    assert seen[0] == seen[1]
+    assert runs[0].rows != runs[1].rows
+    summary = metrics.summarize(runs[0], cell["train"])
+    losses = [row["validation_loss"] for row in runs[0].rows]
+    assert summary["stopped_early"] and summary["epochs_run"] == len(losses) < 40
+    assert summary["kept_epoch"] == losses.index(min(losses)) + 1 == len(losses) - 2
+    assert summary["validation_loss"] == min(losses)
+
+
+def test_validation_examples_are_taken_out_of_training(clean):
+    cell = spec(early_stopping={"validation": 0.25, "patience": 2}, train_examples=80)
+    examples = load(open_dataset(clean), cell, CPU)
+    assert (len(examples.train), len(examples.validation)) == (60, 20)
+    rows = torch.cat(
+        [part.images.central(slice(None)) for part in (examples.train, examples.validation)]
+    )
+    assert len(rows.flatten(1).unique(dim=0)) == 80
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"crop": 9}, "input.crop is 9, but the images of spots are 8x8"),
+        ({"train_examples": 97}, "train_examples is 97, but spots has 96"),
+        ({"train_examples": 1, "early_stopping": {"validation": 0.1, "patience": 1}}, "left"),
+    ],
+)
+def test_data_that_do_not_fit_the_specification(clean, change, message):
+    with pytest.raises(RethinkError, match=message):
+        load(open_dataset(clean), spec(**change), CPU)
+
+
+def test_curves_read_back(noisy):
+    runs = histories(noisy, spec(replicates=2), [0, 1])
+    rows = list(csv.DictReader(io.StringIO(metrics.curves_csv(runs))))
+    assert list(rows[0]) == list(metrics.COLUMNS)
+    assert [(row["replicate"], row["epoch"]) for row in rows[3:5]] == [("0", "4"), ("1", "1")]
+    assert float(rows[0]["train_loss"]) == runs[0].rows[0]["train_loss"]
+    assert rows[0]["validation_loss"] == ""
+
+
+def test_unknown_numerics_are_refused():
+    with pytest.raises(RethinkError, match="did you mean 'fp32'"):
+        numerics.configure("fp23", 1)
+
+
+def test_training_loads_only_what_it_needs(clean, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from rethink.training.cell import train_cell\n"
+        "train_cell(sys.argv[1], '', *map(Path, sys.argv[2:]))\n"
+        "heavy = {'torch._dynamo', 'torch._inductor', 'sympy', 'torchvision', 'pandas', 'scipy',"
+        " 'matplotlib', 'sklearn', 'snakemake'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    cell = canonical_json(spec(dropout=0.5, random_crop=True))
+    folders = [clean, tmp_path / "out", tmp_path / "work"]
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, "-c", code, cell, *folders]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# Leases, with devices that stand for real ones.
+
+
+def test_visible_devices_are_those_that_cuda_would_show(monkeypatch):
+    monkeypatch.setenv("RETHINK_FAKE_DEVICES", "0,1,MIG-aa,MIG-bb")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert devices.visible_devices() == ["0", "1", "MIG-aa", "MIG-bb"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-bb, 1")
+    assert devices.visible_devices() == ["MIG-bb", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices.visible_devices() == []
+
+
+def test_no_device_is_an_error_only_where_one_is_demanded(monkeypatch):
+    monkeypatch.setenv("RETHINK_FAKE_DEVICES", "")
+    with devices.lease("auto", 1, lambda: None) as device:
+        assert (device.torch, device.id) == (CPU, "cpu")
+    with (
+        pytest.raises(RethinkError, match="no CUDA device is visible"),
+        devices.lease("cuda", 1, lambda: None),
+    ):
+        pass
+
+
+def test_the_scheduler_of_a_cluster_assigns_devices(monkeypatch, tmp_path):
+    monkeypatch.setenv("RETHINK_FAKE_DEVICES", "0,1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("RETHINK_LOCKS", str(tmp_path))
+    with devices.lease("auto", 1, lambda: None) as device:
+        assert device.id == "1"
+        assert not list(tmp_path.iterdir())
+
+
+def _hold(folder, slots, seconds):
+    """Lease a device, note when and which, and hold it for a while."""
+    os.environ.update(RETHINK_FAKE_DEVICES="a,b", RETHINK_LOCKS=str(folder))
+    os.environ.pop("SLURM_JOB_ID", None)
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    with devices.lease("auto", slots, lambda: None) as device:
+        note = Path(folder) / f"{os.getpid()}.held"
+        note.write_text(f"{device.id} {time.monotonic()} ")
+        time.sleep(seconds)
+        with note.open("a") as stream:
+            stream.write(f"{time.monotonic()}")
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_leases_are_exclusive(tmp_path, slots):
+    processes = [start_process(_hold, str(tmp_path), slots, 0.3) for _ in range(6)]
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    held = [note.read_text().split() for note in tmp_path.glob("*.held")]
+    assert {name for name, _, _ in held} == {"a", "b"}
+    for name, begin, _ in held:
+        at_once = [n for n, b, e in held if n == name and float(b) <= float(begin) < float(e)]
+        assert len(at_once) <= slots
+
+
+def test_a_lease_ends_with_its_holder(tmp_path):
+    holders = [start_process(_hold, str(tmp_path), 1, 60) for _ in range(2)]
+    while len(list(tmp_path.glob("*.held"))) < 2:
+        time.sleep(0.05)
+    successor = start_process(_hold, str(tmp_path), 1, 0)
+    time.sleep(0.5)
+    assert successor.exitcode is None
+    holders[0].kill()
+    successor.join(30)
+    assert successor.exitcode == 0
+    holders[1].kill()
+    for holder in holders:
+        holder.join()
