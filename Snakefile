@@ -34,6 +34,8 @@ rule report:
     input:
         rules.html.output,
         rules.pdf.output if PDF_POSSIBLE else [],
+        # Named again, so that a cell whose files were deleted is missed.
+        summaries_of("all"),
 
 
 rule data:

@@ -1,9 +1,11 @@
 """Collect finished cells into tidy CSV tables."""
 
 import argparse
+from pathlib import Path
 
 from rethink.analysis.collect import aggregate
 from rethink.errors import run_main
+from rethink.provenance import Record
 
 
 def main() -> None:
@@ -11,9 +13,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("summaries", nargs="+", metavar="SUMMARY", help="summary.json of a cell")
     parser.add_argument("--data", nargs="*", default=[], metavar="MANIFEST", help="clean datasets")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the tables")
+    parser.add_argument("--code", required=True, metavar="DIGEST", help="digest of this code")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the tables")
     arguments = parser.parse_args()
+    curves = [Path(summary).with_name("curves.csv") for summary in arguments.summaries]
+    inputs = [*arguments.summaries, *curves, *arguments.data]
+    record = Record("table", arguments.out.name, "", arguments.code, inputs)
     aggregate(arguments.summaries, arguments.data, arguments.out)
+    record.write(arguments.out / "run.json", sorted(arguments.out.glob("*.csv")))
 
 
 if __name__ == "__main__":

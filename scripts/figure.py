@@ -8,6 +8,7 @@ from pathlib import Path
 from rethink.analysis.tables import Tables, write_table
 from rethink.errors import run_main
 from rethink.figures import style
+from rethink.provenance import Record
 
 
 def main() -> None:
@@ -17,8 +18,12 @@ def main() -> None:
     parser.add_argument("--study", required=True, help="the study as JSON")
     parser.add_argument("--tables", required=True, metavar="DIR", help="the study's tables")
     parser.add_argument("--paper", required=True, type=Path, metavar="DIR", help="paper's values")
+    parser.add_argument("--code", required=True, metavar="DIGEST", help="digest of this code")
     parser.add_argument("--out", required=True, type=Path, metavar="SVG")
     arguments = parser.parse_args()
+    inputs = sorted([*Path(arguments.tables).glob("*.csv"), *arguments.paper.glob("*.csv")])
+    name = f"{arguments.out.parent.name}/{arguments.figure}"
+    record = Record("figure", name, arguments.study, arguments.code, inputs)
     style.use()
     module = importlib.import_module(f"rethink.figures.{arguments.figure}")
     figure, drawn = module.draw(
@@ -26,6 +31,7 @@ def main() -> None:
     )
     write_table(drawn, arguments.out.with_suffix(".csv"))
     style.save(figure, arguments.out)
+    record.write_for(arguments.out)
 
 
 if __name__ == "__main__":

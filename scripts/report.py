@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rethink.errors import run_main
 from rethink.files import write_text
+from rethink.provenance import Record
 from rethink.publish import context, html
 
 
@@ -19,11 +20,23 @@ def main() -> None:
     parser.add_argument("--template-dir", required=True, type=Path, metavar="DIR")
     parser.add_argument("--out", required=True, type=Path, metavar="HTML")
     arguments = parser.parse_args()
+    inputs = sorted(
+        path
+        for folder, patterns in (
+            (arguments.results, ("tables/*/*.csv", "figures/*/*.svg", "data/*/manifest.json")),
+            (arguments.template_dir, ("*.*", "captions/*")),
+            (arguments.paper, ("*.csv",)),
+        )
+        for pattern in patterns
+        for path in folder.glob(pattern)
+    )
+    record = Record("report", arguments.out.name, arguments.preset, arguments.code, inputs)
     templates = html.environment(arguments.template_dir)
     report = context.gather(
         json.loads(arguments.preset), arguments.results, arguments.paper, templates, arguments.code
     )
     write_text(arguments.out, html.render(report, templates))
+    record.write_for(arguments.out)
 
 
 if __name__ == "__main__":

@@ -3,49 +3,64 @@
 Snakemake asks for the content of an input only once its modification time is newer than the
 output. A file restored from a backup (``cp -p``, ``rsync -t``, ``tar -x``) keeps an old one, and
 what depends on it would silently stay stale. The change time cannot be set by a program: where it
-is later than the modification time, the file was put there later than it claims.
+is later than the modification time, the file was put there later than it claims, and what was made
+from it says in its record whether the content is still the same.
 """
 
+import contextlib
 import os
-import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
+
+from rethink.files import sha256_file
+from rethink.states import read_quietly
 
 # Writing, flushing and renaming a large file takes seconds, all of them legitimate.
 TOLERANCE_NS = 60 * 10**9
+# Arrays are checked against their manifests by whoever reads them.
+SUFFIXES = (".json", ".csv", ".svg", ".html", ".j2", ".css", ".js", ".txt")
 
 
-def reveal_restored(folders: Iterable[Path], skip: frozenset[str] = frozenset()) -> list[Path]:
-    """Give every file below `folders` that claims to be older than it is the present time.
+def reveal_restored(results: Path, *more: Path) -> list[Path]:
+    """Give inputs that were replaced by files with an old time the present time.
 
-    All get the same time, so that a tree moved as a whole stays up to date; a lone file becomes
-    newer than what was made from its predecessor, and Snakemake then compares its content.
-    Subfolders named in `skip` are left alone. Returns the files.
+    `results` is the folder of a preset's results, `more` are further folders with inputs; all are
+    relative to the working folder, like the paths in the records.
+
+    Snakemake then sees them as newer and compares their content itself. A tree that was moved as a
+    whole is left alone: its files are still what the records name. Returns the files.
     """
-    now = time.time_ns()
-    restored = [
-        Path(entry.path)
-        for folder in folders
-        for entry in _files(folder, skip)
-        if _claims_to_be_older(entry.stat(follow_symlinks=False), now)
-    ]
-    for path in restored:
-        os.utime(path, ns=(now, now))
-    return restored
+    suspects = {str(path) for folder in (results, *more) for path in _claiming_to_be_older(folder)}
+    if not suspects:
+        return []
+    replaced = set()
+    for record in _records(results):
+        inputs = record.get("digests", {}).get("inputs", {})
+        for path in suspects & inputs.keys():
+            if sha256_file(path) != inputs[path]:
+                replaced.add(path)
+    for path in replaced:
+        os.utime(path)
+    return sorted(map(Path, replaced))
 
 
-def _claims_to_be_older(status: os.stat_result, now: int) -> bool:
-    return status.st_ctime_ns - status.st_mtime_ns > TOLERANCE_NS and status.st_mtime_ns < now
+def _claiming_to_be_older(folder: Path) -> Iterator[Path]:
+    for path in _files(folder):
+        if path.suffix in SUFFIXES:
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                if status.st_ctime_ns - status.st_mtime_ns > TOLERANCE_NS:
+                    yield path
 
 
-def _files(folder: Path, skip: frozenset[str]) -> Iterable[os.DirEntry]:
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name not in skip:
-                yield from _files(Path(entry.path), skip)
-        elif entry.is_file(follow_symlinks=False):
-            yield entry
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        if Path(parent) == folder:
+            folders[:] = [name for name in folders if name not in ("work", "logs")]
+        yield from (Path(parent, name) for name in names)
+
+
+def _records(results: Path) -> Iterator[dict]:
+    for path in _files(results):
+        if path.name.endswith("run.json"):
+            yield read_quietly(path) or {}

@@ -5,7 +5,7 @@ result depends on, so that the canonical JSON of it is the cell's identity.
 """
 
 import fnmatch
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from rethink import regularizers
@@ -86,12 +86,27 @@ class Grid:
     studies: dict[str, Study]
     cells: dict[str, Cell]
     datasets: dict[str, str]
-    corruptions: dict[tuple[str, str], str] = field(default_factory=dict)
+    corruptions: dict[tuple[str, str], str]
 
     def corruptions_of(self, dataset: str) -> list[str]:
         """Return the corruptions that the cells of `dataset` use, ``none`` first."""
         names = {cell.corruption for cell in self.cells.values() if cell.dataset == dataset}
         return ["none", *sorted(names - {"none"}, key=_corruption_order)]
+
+    def report_spec(self) -> str:
+        """Return what the report needs to know of the preset, as canonical JSON."""
+        preset = self.preset
+        return canonical_json(
+            {
+                "name": preset.preset,
+                "title": preset.title,
+                "reduced": preset.reduced,
+                "seed": preset.seed,
+                "numerics": preset.numerics,
+                "datasets": list(self.datasets),
+                "studies": [study.summary() for study in self.studies.values()],
+            }
+        )
 
 
 def cell_name(dataset: str, model: str, corruption: str, regularizer: str) -> str:

@@ -70,6 +70,10 @@ class Record:
             },
         )
 
+    def write_for(self, result: Path) -> None:
+        """Write the record of a result that is one file: ``report.html.run.json`` beside it."""
+        self.write(result.with_name(f"{result.name}.run.json"), [result])
+
 
 def timestamp(seconds: float) -> str:
     """Return a POSIX time as ISO 8601 in UTC, whole seconds."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rethink.files import sha256_file, sha256_text
+from rethink.files import canonical_json, sha256_file, sha256_text
 from rethink.grid import Cell, Grid
-from rethink.stages import fetch_code, script_code, train_code
+from rethink.stages import fetch_code, figure_code, script_code, train_code
 from rethink.states import read_quietly
 
 
@@ -31,29 +31,26 @@ class Finding:
 
 
 def verify(grid: Grid, results: Path) -> list[Finding]:
-    """Return a finding for every dataset, corruption and cell in `results`, foreign ones last."""
+    """Return a finding for everything that the preset makes in `results`, foreign results last."""
     findings = [
         *(_dataset(grid, results, name) for name in grid.datasets),
         *(_corruption(grid, results, *pair) for pair in grid.corruptions),
         *(cell_finding(cell, results) for cell in grid.cells.values()),
+        *_derived(grid, results),
     ]
     return [*findings, *_foreign(grid, results)]
 
 
 def _dataset(grid: Grid, results: Path, name: str) -> Finding:
     folder = results / "data" / name
-    state, reason = _compare(folder, grid.datasets[name], fetch_code(grid, name))
+    state, reason = _compare(folder / "run.json", grid.datasets[name], fetch_code(grid, name))
     return Finding("data", name, *(_arrays(folder) if state == "good" else (state, reason)))
 
 
 def _corruption(grid: Grid, results: Path, dataset: str, corruption: str) -> Finding:
     folder = results / "corrupted" / dataset / corruption
     spec = grid.corruptions[dataset, corruption]
-    state, reason = _compare(folder, spec, script_code("corrupt"))
-    if state == "good":
-        state, reason = _inputs(
-            folder, {"manifest.json": results / "data" / dataset / "manifest.json"}
-        )
+    state, reason = _compare(folder / "run.json", spec, script_code("corrupt"))
     if state == "good":
         state, reason = _arrays(folder)
     return Finding("corruption", f"{dataset}/{corruption}", state, reason)
@@ -61,52 +58,55 @@ def _corruption(grid: Grid, results: Path, dataset: str, corruption: str) -> Fin
 
 def cell_finding(cell: Cell, results: Path) -> Finding:
     """Return the finding for one cell."""
-    folder = results / "cells" / cell.name
-    state, reason = _compare(folder, cell.spec, train_code(cell.model))
-    if state == "good":
-        state, reason = _inputs(folder, {"manifest.json": manifest_path(cell, results)})
-    return Finding("cell", cell.name, state, reason)
+    record = results / "cells" / cell.name / "run.json"
+    return Finding("cell", cell.name, *_compare(record, cell.spec, train_code(cell.model)))
 
 
-def manifest_path(cell: Cell, results: Path) -> Path:
-    """Return the manifest of the data that a cell is trained on."""
-    if cell.corruption == "none":
-        return results / "data" / cell.dataset / "manifest.json"
-    return results / "corrupted" / cell.dataset / cell.corruption / "manifest.json"
+def _derived(grid: Grid, results: Path) -> Iterator[Finding]:
+    """Yield the findings for tables, figures and reports."""
+    for study in [*grid.studies, "all"]:
+        record = results / "tables" / study / "run.json"
+        yield Finding("table", study, *_compare(record, "", script_code("aggregate")))
+    for study in grid.studies.values():
+        for figure in study.figures:
+            record = results / "figures" / study.name / f"{figure}.svg.run.json"
+            spec = canonical_json(study.summary())
+            found = _compare(record, spec, figure_code(figure))
+            yield Finding("figure", f"{study.name}/{figure}", *found)
+    for dataset in grid.datasets:
+        record = results / "figures" / "samples" / f"{dataset}.svg.run.json"
+        yield Finding("figure", f"samples/{dataset}", *_compare(record, "", script_code("samples")))
+    for name, spec, script in (
+        ("report.html", grid.report_spec(), "report"),
+        ("report.pdf", "", "pdf"),
+    ):
+        record = results / f"{name}.run.json"
+        if name == "report.html" or record.is_file():
+            yield Finding("report", name, *_compare(record, spec, script_code(script)))
 
 
-def _compare(folder: Path, spec: str, code: str) -> tuple[str, str]:
-    """Compare the record in `folder` with the present specification and code, and its files."""
-    path = folder / "run.json"
+def _compare(path: Path, spec: str, code: str) -> tuple[str, str]:
+    """Compare a record with the present specification and code, its files and its inputs."""
     if not path.is_file():
         return "missing", "not run"
     record = read_quietly(path)
     if record is None or "digests" not in record:
-        return "damaged", "its run.json is not readable"
+        return "damaged", f"its {path.name} is not readable"
     digests = record["digests"]
     for name, digest in digests["outputs"].items():
-        if not (folder / name).is_file():
+        if not (path.parent / name).is_file():
             return "damaged", f"{name} is missing"
-        if sha256_file(folder / name) != digest:
+        if sha256_file(path.parent / name) != digest:
             return "damaged", f"{name} is not what its record says"
     if digests["spec"] != sha256_text(spec):
         return "stale", f"specification changed: {_difference(record.get('spec', ''), spec)}"
     if digests["code"] != code:
         return "stale", "code changed"
-    return "good", ""
-
-
-def _inputs(folder: Path, present: dict[str, Path]) -> tuple[str, str]:
-    """Compare the inputs that a record names with the files that stand in their place now."""
-    recorded = read_quietly(folder / "run.json")["digests"]["inputs"]
-    for path, digest in recorded.items():
-        current = present.get(Path(path).name)
-        if current is None:
-            continue
-        if not current.is_file():
-            return "stale", f"its data are not there ({current})"
-        if sha256_file(current) != digest:
-            return "stale", f"data changed ({current})"
+    for name, digest in digests["inputs"].items():
+        if not Path(name).is_file():
+            return "stale", f"its input {name} is not there"
+        if sha256_file(name) != digest:
+            return "stale", f"its input {name} changed"
     return "good", ""
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rethink.clocks import reveal_restored
-from rethink.files import atomic_path, canonical_json, read_json, write_json
+from rethink.files import atomic_path, canonical_json, read_json, sha256_file, write_json
 from rethink.seeds import generator, stream_seed
 
 json_values = st.recursive(
@@ -53,21 +53,30 @@ def test_a_stream_gives_the_same_numbers_on_every_machine():
     ]
 
 
-def test_a_restored_file_is_revealed_and_nothing_else(tmp_path):
-    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
-    for path in (old, new):
-        path.write_text("x")
-    os.utime(old, (time.time() - 3600,) * 2)
-    before = new.stat().st_mtime_ns
-    assert reveal_restored([tmp_path]) == [old]
-    assert new.stat().st_mtime_ns == before
-    assert time.time() - old.stat().st_mtime < 60
-    assert reveal_restored([tmp_path]) == []
+def results_with(folder, content):
+    """Write an input and a result whose record names the input's content."""
+    table, record = folder / "table.csv", folder / "report.html.run.json"
+    table.write_text(content)
+    write_json(record, {"digests": {"inputs": {str(table): sha256_file(table)}}})
+    return table
 
 
-def test_a_moved_tree_keeps_its_order(tmp_path):
-    for age, name in ((7200, "input"), (3600, "output")):
-        (tmp_path / name).write_text("x")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    reveal_restored([tmp_path])
-    assert (tmp_path / "input").stat().st_mtime_ns <= (tmp_path / "output").stat().st_mtime_ns
+def put_back(path, content):
+    path.write_text(content)
+    os.utime(path, (time.time() - 3600,) * 2)
+
+
+def test_a_file_restored_with_an_old_time_becomes_new(tmp_path):
+    table = results_with(tmp_path, "1\n")
+    put_back(table, "2\n")
+    assert reveal_restored(tmp_path) == [table]
+    assert time.time() - table.stat().st_mtime < 60
+    assert reveal_restored(tmp_path) == []
+
+
+def test_a_moved_tree_keeps_its_times(tmp_path):
+    table = results_with(tmp_path, "1\n")
+    put_back(table, "1\n")
+    before = table.stat().st_mtime_ns
+    assert reveal_restored(tmp_path) == []
+    assert table.stat().st_mtime_ns == before

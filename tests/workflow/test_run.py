@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 
 
 def test_a_run_leaves_everything_and_a_second_has_nothing_to_do(project):
@@ -43,7 +44,7 @@ def test_a_dry_run_explains_itself(fresh):
 
 def test_the_papers_preset_is_the_default(fresh):
     shown = fresh.command(
-        ["python", "-m", "snakemake", "--cores", "8", "--resources", "gpu=2", "-n"]
+        [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=2", "-n"]
     )
     assert shown.returncode == 0, shown.stdout
     assert re.search(r"train\s+49", shown.stdout)

@@ -16,6 +16,7 @@ rule tabulate:
         summary="<results>/tables/{study}/summary.csv",
         cells="<results>/tables/{study}/cells.csv",
         runs="<results>/tables/{study}/runs.csv",
+        record="<results>/tables/{study}/run.json",
     log:
         "<logs>/tables/{study}.log",
     localrule: True
@@ -24,5 +25,5 @@ rule tabulate:
     message:
         "Tabulate study {wildcards.study}"
     shell:
-        "python scripts/aggregate.py --out $(dirname {output.cells:q}) --data {input.data:q} --"
+        "python scripts/aggregate.py --code {params.code:q} --out $(dirname {output.cells:q}) --data {input.data:q} --"
         " {input.summaries:q} > {log:q} 2>&1"

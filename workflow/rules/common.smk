@@ -27,7 +27,7 @@ except presets.ConfigError as error:
 
 RESULTS = f"results/{PRESET.preset}"
 
-reveal_restored([Path(RESULTS), Path("report")], skip=frozenset({"work", "logs"}))
+reveal_restored(Path(RESULTS), Path("report"))
 
 PDF_POSSIBLE = missing_pango() is None
 
@@ -110,21 +110,6 @@ def figures_of_all_studies():
         for figure in study.figures
     ]
     return drawn + [f"<results>/figures/samples/{dataset}.svg" for dataset in GRID.datasets]
-
-
-def report_spec():
-    """Return what the report needs to know of the preset, as canonical JSON."""
-    return canonical_json(
-        {
-            "name": PRESET.preset,
-            "title": PRESET.title,
-            "reduced": PRESET.reduced,
-            "seed": PRESET.seed,
-            "numerics": PRESET.numerics,
-            "datasets": list(GRID.datasets),
-            "studies": [study.summary() for study in GRID.studies.values()],
-        }
-    )
 
 
 def announce():

@@ -13,6 +13,7 @@ rule figure:
     output:
         svg="<results>/figures/{study}/{figure}.svg",
         csv="<results>/figures/{study}/{figure}.csv",
+        record="<results>/figures/{study}/{figure}.svg.run.json",
     log:
         "<logs>/figures/{study}/{figure}.log",
     localrule: True
@@ -22,7 +23,7 @@ rule figure:
     message:
         "Draw {wildcards.study}/{wildcards.figure}"
     shell:
-        "python scripts/figure.py --figure {wildcards.figure:q} --study {params.spec:q}"
+        "python scripts/figure.py --code {params.code:q} --figure {wildcards.figure:q} --study {params.spec:q}"
         " --tables $(dirname {input.tables[0]:q}) --paper report/paper --out {output.svg:q}"
         " > {log:q} 2>&1"
 
@@ -35,6 +36,7 @@ rule samples:
     output:
         svg="<results>/figures/samples/{dataset}.svg",
         csv="<results>/figures/samples/{dataset}.csv",
+        record="<results>/figures/samples/{dataset}.svg.run.json",
     log:
         "<logs>/figures/samples/{dataset}.log",
     localrule: True
@@ -43,7 +45,7 @@ rule samples:
     message:
         "Draw samples of {wildcards.dataset}"
     shell:
-        "python scripts/samples.py --out {output.svg:q} {input.manifests:q} > {log:q} 2>&1"
+        "python scripts/samples.py --code {params.code:q} --out {output.svg:q} {input.manifests:q} > {log:q} 2>&1"
 
 
 rule html:
@@ -55,11 +57,12 @@ rule html:
         template=TEMPLATES,
     output:
         html="<results>/report.html",
+        record="<results>/report.html.run.json",
     log:
         "<logs>/report/html.log",
     localrule: True
     params:
-        spec=report_spec(),
+        spec=GRID.report_spec(),
         code=script_code("report"),
     message:
         "Render {output.html}"
@@ -74,6 +77,7 @@ rule pdf:
         tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
     output:
         pdf="<results>/report.pdf",
+        record="<results>/report.pdf.run.json",
     log:
         "<logs>/report/pdf.log",
     localrule: True
@@ -82,5 +86,5 @@ rule pdf:
     message:
         "Render {output.pdf}"
     shell:
-        "python scripts/pdf.py --html {input.html:q} --attach {input.tables:q} --out {output.pdf:q}"
+        "python scripts/pdf.py --code {params.code:q} --html {input.html:q} --attach {input.tables:q} --out {output.pdf:q}"
         " > {log:q} 2>&1"

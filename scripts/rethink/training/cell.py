@@ -107,7 +107,7 @@ class Run:
     ):
         self.spec, self.device, self.workplace, self.stop = spec, device, workplace, stop
         self.model = importlib.import_module(f"rethink.models.{spec['model']['module']}")
-        self.data: Data = load(open_dataset(manifest), spec, device.torch)
+        self.data: Data = load(open_dataset(manifest, verify=True), spec, device.torch)
         replicates = list(range(spec["replicates"]))
         joint = getattr(self.model, "JOINT_REPLICATES", False)
         self.groups = [replicates] if joint else [[replicate] for replicate in replicates]
