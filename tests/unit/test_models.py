@@ -109,7 +109,7 @@ def test_stride_two_pads_like_tensorflow(height, width):
     pooled = F.max_pool2d(F.pad(maps, padding, value=-torch.inf), 3, 2)
     assert torch.equal(layers.max_pool(maps), pooled)
     assert pooled.shape[2:] == (layers.halved(height), layers.halved(width))
-    convolution = layers.Conv(5, 6, 3, layers.he_normal, stride=2)
+    convolution = layers.Conv(5, 6, 3, layers.glorot_uniform, stride=2)
     layers.initialize(nn.Sequential(convolution), [generator()])
     expected = F.conv2d(F.pad(maps, padding), convolution.weight, convolution.bias, 2)
     torch.testing.assert_close(convolution(maps), expected)

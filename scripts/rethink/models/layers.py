@@ -22,11 +22,6 @@ def glorot_uniform(weight: Tensor, fan_in: int, fan_out: int, generator: torch.G
     weight.uniform_(-bound, bound, generator=generator)
 
 
-def he_normal(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
-    """Fill with N(0, 2 / fan_in), which keeps the variance through ReLU layers."""
-    weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
-
-
 def truncated_normal(std: float) -> Fill:
     """Return a fill with N(0, std^2) cut at two standard deviations, like TensorFlow's."""
 
