@@ -359,9 +359,9 @@ class _Report:
         models = [model_title(m) for m in sorted(set(cells["model"]), key=model_order)]
         data = listing(
             [
-                f"{entry['title']}, with {entry['train']:,} training and {entry['test']:,} test "
-                f"images in {entry['classes']:,} classes"
-                for entry in self.data.values()
+                f"{entry['title']}, with {self._training_images(name)} training and "
+                f"{entry['test']:,} test images in {entry['classes']:,} classes"
+                for name, entry in self.data.items()
             ]
         )
         return (
@@ -370,6 +370,15 @@ class _Report:
             f"from {replicates(cells['n'].tolist()).replace('replicate', 'random seed')} each; "
             f"{plural(int(cells['n'].sum()), 'training run')} in all."
         )
+
+    def _training_images(self, dataset: str) -> str:
+        """Return how many images the cells of a dataset were trained on, e.g. ``400 of 1,438``."""
+        summary, total = self.tables.summary, self.data[dataset]["train"]
+        used = summary[summary["dataset"] == dataset]
+        sizes = sorted(set(used["train_examples"] + used["validation_examples"]))
+        if not sizes or sizes == [total]:
+            return f"{total:,}"
+        return f"{' to '.join(f'{n:,}' for n in dict.fromkeys((sizes[0], sizes[-1])))} of {total:,}"
 
     def glance(self) -> list[str]:
         """Return what came out, one paragraph per dataset, as far as the cells tell."""
