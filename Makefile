@@ -5,17 +5,29 @@ OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help report test lint format lock clean
+.PHONY: help report plan verify status test test-slurm lint format lock clean
 
 help:  ## say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 report: $(VENV)/run.stamp  ## run PRESET (digits unless named) and render its report
 	@$(BIN)/snakemake --cores $(CORES) --config preset=$(PRESET) $(OPTIONS)
 	@$(BIN)/python scripts/where.py --preset $(PRESET)
 
-test: $(VENV)/dev.stamp  ## run all tests
+plan: $(VENV)/run.stamp  ## say what a run of PRESET would train, why, and for how long
+	@$(BIN)/python scripts/plan.py --preset $(PRESET) $(OPTIONS)
+
+verify: $(VENV)/run.stamp  ## compare the results of PRESET with its specification, code and data
+	@$(BIN)/python scripts/verify.py --preset $(PRESET) $(OPTIONS)
+
+status: $(VENV)/run.stamp  ## say where every cell of PRESET stands, also while it runs
+	@$(BIN)/python scripts/status.py --preset $(PRESET) $(OPTIONS)
+
+test: $(VENV)/dev.stamp  ## run all tests but the cluster's
 	@$(BIN)/python -m pytest -n auto $(OPTIONS)
+
+test-slurm: $(VENV)/dev.stamp  ## run the workflow on a real SLURM of one node (needs root)
+	@$(BIN)/python -m pytest -rs tests/cluster $(OPTIONS)
 
 lint: $(VENV)/dev.stamp  ## check style and workflow
 	$(BIN)/ruff check .

@@ -1,6 +1,8 @@
-"""What the command lines for people share: choosing a preset, aligned columns."""
+"""What is done at the front door: choosing Python and preset, aligning columns."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,16 @@ from rethink.config import load
 from rethink.grid import Grid, expand
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+def prefer_this_python() -> None:
+    """Let the command `python` of child processes be the interpreter that runs this one.
+
+    A workflow started by the path of its Snakemake, without activating the environment, would
+    otherwise run its jobs with whatever Python the system has.
+    """
+    here = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
 
 
 def preset_parser(description: str) -> argparse.ArgumentParser:

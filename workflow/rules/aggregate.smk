@@ -20,6 +20,8 @@ rule tabulate:
     log:
         "<logs>/tables/{study}.log",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         code=script_code("aggregate"),
     message:

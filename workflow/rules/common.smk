@@ -1,6 +1,5 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from rethink.grid import expand as expand_grid
 from rethink.models.catalog import MODELS
 from rethink.progress import Monitor
 from rethink.stages import fetch_code, figure_code, script_code, train_code
+from rethink.terminal import prefer_this_python
 from rethink.publish.pango import missing as missing_pango
 from rethink.clocks import reveal_restored
 from rethink.corruption_names import parse as parse_corruption
 
-# The jobs' `python` is the one that runs Snakemake, whether or not its environment is activated.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+prefer_this_python()
 
 try:
     PRESET = presets.load(config, Path(workflow.basedir) / "config")

@@ -21,6 +21,8 @@ rule corrupt_labels:
     wildcard_constraints:
         corruption="labels-[0-9.e-]+",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         spec=lambda wildcards: GRID.corruptions[wildcards.dataset, wildcards.corruption],
         code=script_code("corrupt"),

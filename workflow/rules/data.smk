@@ -13,6 +13,8 @@ rule fetch:
     log:
         "<logs>/data/{dataset}.log",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         spec=lambda wildcards: GRID.datasets[wildcards.dataset],
         code=lambda wildcards: fetch_code(GRID, wildcards.dataset),

@@ -17,6 +17,8 @@ rule figure:
     log:
         "<logs>/figures/{study}/{figure}.log",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         spec=lambda wildcards: canonical_json(GRID.studies[wildcards.study].summary()),
         code=lambda wildcards: figure_code(wildcards.figure),
@@ -40,6 +42,8 @@ rule samples:
     log:
         "<logs>/figures/samples/{dataset}.log",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         code=script_code("samples"),
     message:
@@ -61,6 +65,8 @@ rule html:
     log:
         "<logs>/report/html.log",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         spec=GRID.report_spec(),
         code=script_code("report"),
@@ -81,6 +87,8 @@ rule pdf:
     log:
         "<logs>/report/pdf.log",
     localrule: True
+    conda:
+        "../../envs/environment.yaml"
     params:
         code=script_code("pdf"),
     message:

@@ -18,6 +18,8 @@ rule train:
         record="<results>/cells/{dataset}/{model}/{corruption}/{regularizer}/run.json",
     log:
         "<logs>/cells/{dataset}/{model}/{corruption}/{regularizer}.log",
+    conda:
+        "../../envs/environment.yaml"
     threads: 1
     resources:
         gpu=1,
