@@ -581,7 +581,7 @@ def test_unknown_claim_is_refused(run: Path) -> None:
 
 def test_deviations_are_whole() -> None:
     columns = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
-    frame = read_table(PAPER / "deviations.csv", dict.fromkeys(columns, "text"))
+    frame = read_table(PAPER.parent / "deviations.csv", dict.fromkeys(columns, "text"))
     assert len(frame) >= 15
     assert not (frame[["item", "paper_says", "we_chose", "why"]] == "").any().any()
     assert frame["item"].is_unique

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "config", "profiles", "scripts", "report")
+PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "scripts", "report")
 JOB = re.compile(r"^Job \d+: (.*)$", re.MULTILINE)
 PRESET = "tiny.yaml"
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from project import PRESET
 
-KILLS = 8
+KILLS = int(os.environ.get("RETHINK_KILLS", "8"))
 
 
 def outputs(project):
@@ -105,10 +105,14 @@ def assert_nothing_is_half_written(project):
         assert path.read_text().rstrip().endswith("</html>")
 
 
-def test_a_second_workflow_in_the_same_folder_does_no_harm(fresh, finished):
+@pytest.mark.parametrize("options", [(), ("--nolock",)])
+def test_a_second_workflow_in_the_same_folder_does_no_harm(fresh, finished, options):
     first = start(fresh)
-    time.sleep(5)
-    second = fresh.snakemake("--nolock", "--retries", "2")
+    time.sleep(6)
+    second = fresh.snakemake(*options)
+    if not options:
+        assert second.returncode != 0
+        assert "cannot be locked" in second.stdout
     assert first.wait(timeout=300) == 0 or second.returncode == 0
     fresh.run()
     assert outputs(fresh) == outputs(finished)

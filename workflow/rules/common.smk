@@ -10,6 +10,7 @@ from rethink.files import canonical_json
 from rethink.grid import expand as expand_grid
 from rethink.models.catalog import MODELS
 from rethink.progress import Monitor
+from rethink.stale_locks import remove_stale_locks
 from rethink.stages import fetch_code, figure_code, script_code, train_code
 from rethink.terminal import prefer_this_python
 from rethink.publish.pango import missing as missing_pango
@@ -26,6 +27,7 @@ except presets.ConfigError as error:
 
 RESULTS = f"results/{PRESET.preset}"
 
+remove_stale_locks()
 reveal_restored(Path(RESULTS), Path("report"))
 
 PDF_POSSIBLE = missing_pango() is None
