@@ -20,7 +20,9 @@ include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/report.smk"
 
 
+# A rule derived by `use rule` does not inherit that it is local.
 localrules:
+    corrupt_images,
     report,
     data,
     corruptions,
