@@ -16,6 +16,7 @@ pathvars:
 include: "workflow/rules/data.smk"
 include: "workflow/rules/corrupt.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/theory.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/report.smk"
 
@@ -27,6 +28,7 @@ localrules:
     data,
     corruptions,
     cells,
+    theory,
     tables,
     figures,
 
@@ -38,6 +40,7 @@ rule report:
         rules.pdf.output if PDF_POSSIBLE else [],
         # Named again, so that a cell whose files were deleted is missed.
         summaries_of("all"),
+        results_of("all"),
 
 
 rule data:
@@ -55,9 +58,15 @@ rule cells:
         summaries_of("all"),
 
 
+rule theory:
+    input:
+        results_of("all"),
+
+
 rule tables:
     input:
-        expand(rules.tabulate.output.cells, study=[*GRID.studies, "all"]),
+        expand(rules.tabulate.output.cells, study=GRID.tabulated()),
+        rules.claims.output.claims,
 
 
 rule figures:

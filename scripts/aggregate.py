@@ -11,7 +11,7 @@ from rethink.provenance import Record
 def main() -> None:
     """Read the command line and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("summaries", nargs="+", metavar="SUMMARY", help="summary.json of a cell")
+    parser.add_argument("summaries", nargs="*", metavar="SUMMARY", help="summary.json of a cell")
     parser.add_argument("--data", nargs="*", default=[], metavar="MANIFEST", help="clean datasets")
     parser.add_argument("--code", required=True, metavar="DIGEST", help="digest of this code")
     parser.add_argument("--out", required=True, type=Path, help="folder of the tables")

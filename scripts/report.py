@@ -23,7 +23,16 @@ def main() -> None:
     inputs = sorted(
         path
         for folder, patterns in (
-            (arguments.results, ("tables/*/*.csv", "figures/*/*.svg", "data/*/manifest.json")),
+            (
+                arguments.results,
+                (
+                    "tables/*.csv",
+                    "tables/*/*.csv",
+                    "theory/*/result.json",
+                    "figures/*/*.svg",
+                    "data/*/manifest.json",
+                ),
+            ),
             (arguments.template_dir, ("*.*", "captions/*")),
             (arguments.paper, ("*.csv",)),
         )
@@ -33,7 +42,12 @@ def main() -> None:
     record = Record("report", arguments.out.name, arguments.preset, arguments.code, inputs)
     templates = html.environment(arguments.template_dir)
     report = context.gather(
-        json.loads(arguments.preset), arguments.results, arguments.paper, templates, arguments.code
+        json.loads(arguments.preset),
+        arguments.results,
+        arguments.paper,
+        arguments.template_dir / "deviations.csv",
+        templates,
+        arguments.code,
     )
     write_text(arguments.out, html.render(report, templates))
     record.write_for(arguments.out)

@@ -12,25 +12,35 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
-    ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
 
-from rethink import corruption_names, regularizers, studies
+from rethink import experiments, regularizers, studies
 from rethink.datasets.catalog import KINDS as DATASET_KINDS
 from rethink.errors import RethinkError, suggest
-from rethink.models.catalog import MODELS
+from rethink.fields import (
+    CorruptionName,
+    Count,
+    DatasetName,
+    ModelName,
+    Name,
+    NotNegative,
+    Number,
+    Positive,
+    RegularizerName,
+    Section,
+    Whole,
+)
 
 MAIN_PRESET = "paper"  # in config/config.yaml, the file that every Snakemake project has
 RESERVED_STUDIES = {"all", "samples"}
-NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 class ConfigError(RethinkError):
@@ -40,46 +50,6 @@ class ConfigError(RethinkError):
         self.problems = problems
         count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
         super().__init__(f"{count} in the configuration:\n" + "\n".join(f"  {p}" for p in problems))
-
-
-def _no_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"should be a number, not {str(value).lower()}")
-    return value
-
-
-def _plain_name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError(f"'{value}' is no name: use small letters, digits, '_' and '-'")
-    return value
-
-
-def _known_model(name: str) -> str:
-    if name not in MODELS:
-        raise ValueError(f"unknown model '{name}'{suggest(name, MODELS)}")
-    return name
-
-
-def _known_regularizer(name: str, info: ValidationInfo) -> str:
-    known = (info.context or {}).get("regularizers", regularizers.BUILT_IN)
-    return regularizers.canonical(name, known)
-
-
-Number = Annotated[float, BeforeValidator(_no_boolean), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-Positive = Annotated[Number, Field(gt=0)]
-NotNegative = Annotated[Number, Field(ge=0)]
-Count = Annotated[Whole, Field(ge=1)]
-Name = Annotated[str, AfterValidator(_plain_name)]
-ModelName = Annotated[str, AfterValidator(_known_model)]
-CorruptionName = Annotated[str, AfterValidator(corruption_names.canonical)]
-RegularizerName = Annotated[str, AfterValidator(_known_regularizer)]
-
-
-class Section(BaseModel):
-    """A part of a preset: unknown keys are mistakes, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EarlyStopping(Section):
@@ -201,11 +171,17 @@ class Axes(Section):
         return tuple(dict.fromkeys(names))
 
 
-class StudySettings(Section):
-    """A table or figure: its kind, its dataset and the grids of cells that it needs."""
+def _known_kind(kind: Any) -> Any:
+    if kind not in studies.KINDS:
+        raise ValueError(f"unknown kind of study '{kind}'{suggest(str(kind), studies.KINDS)}")
+    return kind
 
-    kind: str
-    dataset: str
+
+class StudySettings(Section):
+    """A table or figure of cells: its kind, its dataset and the grids of cells that it needs."""
+
+    kind: Annotated[str, BeforeValidator(_known_kind)]
+    dataset: DatasetName
     title: str | None = None
     grids: tuple[Axes, ...] = Field(min_length=1)
 
@@ -218,22 +194,46 @@ class StudySettings(Section):
         rest = {key: entry for key, entry in value.items() if key not in axes}
         return {**rest, "grids": [{key: value[key] for key in axes if key in value}]}
 
-    @field_validator("kind")
-    @classmethod
-    def _known_kind(cls, kind: str) -> str:
-        if kind not in studies.KINDS:
-            raise ValueError(f"unknown kind of study '{kind}'{suggest(kind, studies.KINDS)}")
-        return kind
 
-    @field_validator("dataset")
-    @classmethod
-    def _known_dataset(cls, name: str, info: ValidationInfo) -> str:
-        known = (info.context or {}).get("datasets", ())
-        if name not in known:
-            raise ValueError(f"unknown dataset '{name}'{suggest(name, known)}")
-        if name == "imagefolder" and name not in (info.context or {}).get("described", ()):
-            raise ValueError("dataset 'imagefolder' needs an entry under 'datasets' with 'folder'")
-        return name
+class TheorySettings(Section):
+    """A table or figure of theory: its kind and its experiments."""
+
+    kind: str
+    title: str | None = None
+
+
+CELLS = "cells"  # the tag of the studies that are not about theory
+STUDY_SECTIONS: dict[str, type[Section]] = {
+    CELLS: StudySettings,
+    **{
+        kind: create_model(
+            f"{kind}_study",
+            __base__=TheorySettings,
+            experiments=(dict[Name, entry.section], Field(min_length=1)),
+        )
+        for kind, entry in experiments.KINDS.items()
+    },
+}
+
+
+def _study_tag(value: Any) -> str:
+    """Return which section describes a study, by its kind."""
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return kind if isinstance(kind, str) and kind in experiments.KINDS else CELLS
+
+
+AnyStudy = Annotated[
+    typing.Union[tuple(Annotated[entry, Tag(tag)] for tag, entry in STUDY_SECTIONS.items())],  # noqa: UP007
+    Discriminator(_study_tag),
+]
+
+
+class StandsFor(Section):
+    """Which of the preset's datasets plays the part of the paper's when claims are decided."""
+
+    cifar10: Name = "cifar10"
+    mnist: Name = "mnist"
+    imagenet: Name = "imagenet"
 
 
 class Preset(Section):
@@ -245,13 +245,14 @@ class Preset(Section):
     seed: Annotated[Whole, Field(ge=0)] = 0
     replicates: Count = 1
     numerics: Literal["fp32", "tf32", "bf16"] = "fp32"
+    stands_for: StandsFor = StandsFor()
     cells_per_gpu: Count = 1
     datasets: dict[Name, DatasetSettings] = {}
     training: Settings = Settings()
     models: dict[ModelName, CellSettings] = {}
     regularizers: dict[Name, Settings] = {}
     cells: dict[str, CellSettings] = {}
-    studies: dict[Name, StudySettings] = Field(min_length=1)
+    studies: dict[Name, AnyStudy] = Field(min_length=1)
 
     @field_validator("datasets", mode="before")
     @classmethod
@@ -262,9 +263,23 @@ class Preset(Section):
 
     @field_validator("studies")
     @classmethod
-    def _no_reserved_names(cls, value: dict[str, StudySettings]) -> dict[str, StudySettings]:
+    def _no_reserved_names(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in RESERVED_STUDIES & value.keys():
             raise ValueError(f"a study cannot be called '{name}': the results use that name")
+        return value
+
+    @field_validator("studies")
+    @classmethod
+    def _experiments_once(cls, value: dict[str, Any]) -> dict[str, Any]:
+        owners: dict[str, str] = {}
+        for study, settings in value.items():
+            for name in getattr(settings, "experiments", {}):
+                if name in owners:
+                    raise ValueError(
+                        f"experiment '{name}' is in the studies '{owners[name]}' and '{study}'; "
+                        "its name is its folder: give one of them another"
+                    )
+                owners[name] = study
         return value
 
     @field_validator("regularizers")
@@ -323,7 +338,7 @@ def _sentences(error: ValidationError) -> list[str]:
 def _sentence(error: Any) -> str:
     """Return one mistake as ``path: what was wrong``."""
     location = [part for part in error["loc"] if part != "[key]"]
-    path = _path(location)
+    path = _path(_without_tag(location))
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         known = _known_keys(location[:-1])
@@ -337,6 +352,11 @@ def _sentence(error: Any) -> str:
     return f"{path}: {text}, not {error['input']!r}"
 
 
+def _without_tag(location: list[Any]) -> list[Any]:
+    """Return a location without the tag that pydantic puts after the name of a study."""
+    return location[:2] + location[3:] if location[:1] == ["studies"] else location
+
+
 def _path(location: list[Any]) -> str:
     text = ""
     for part in location:
@@ -347,6 +367,8 @@ def _path(location: list[Any]) -> str:
 def _known_keys(location: list[Any]) -> list[str]:
     """Return the keys of the section at `location`, found by walking the declared types."""
     section: Any = Preset
+    if location[:1] == ["studies"] and len(location) > 2:
+        section, location = STUDY_SECTIONS[location[2]], location[3:]
     for part in location:
         if typing.get_origin(section) in (dict, tuple):
             section = _section_in(section)
@@ -359,10 +381,10 @@ def _known_keys(location: list[Any]) -> list[str]:
     return [*keys, *Axes.model_fields] if section is StudySettings else keys
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
+def _section_in(annotation: Any) -> type[Section] | None:
     """Return the section class that is `annotation` or stands inside it, as in ``X | None``."""
     for argument in (annotation, *typing.get_args(annotation)):
-        if isinstance(argument, type) and issubclass(argument, BaseModel):
+        if isinstance(argument, type) and issubclass(argument, Section):
             return argument
     return None
 

@@ -13,6 +13,7 @@ from rethink.config import ConfigError, DatasetSettings, Preset, StudySettings, 
 from rethink.corruption_names import parse
 from rethink.datasets.catalog import KINDS as DATASET_KINDS
 from rethink.datasets.catalog import default_crop
+from rethink.experiments import KINDS as EXPERIMENT_KINDS
 from rethink.files import canonical_json
 from rethink.models.catalog import MODELS
 from rethink.studies import KINDS as STUDY_KINDS
@@ -55,27 +56,43 @@ class Cell:
 
 @dataclass(frozen=True)
 class Study:
-    """A study with the names of its cells, in the order of its grids."""
+    """A study with the names of its cells, in the order of its grids, or of its experiments.
+
+    `dataset` is empty for a study of theory: each experiment has its own.
+    """
 
     name: str
     kind: str
     title: str
     dataset: str
-    cells: tuple[str, ...]
+    cells: tuple[str, ...] = ()
+    experiments: tuple[str, ...] = ()
 
     @property
     def figures(self) -> tuple[str, ...]:
         """The names of the figures that draw it."""
         return STUDY_KINDS[self.kind].figures
 
-    def summary(self) -> dict[str, str]:
+    def summary(self) -> dict[str, Any]:
         """Return what its figures need to know; the cells they find in its tables."""
+        own = {"experiments": list(self.experiments)} if self.experiments else {}
         return {
             "name": self.name,
             "kind": self.kind,
             "title": self.title,
             "dataset": self.dataset,
+            **own,
         }
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One result of theory: its script, its data and its specification."""
+
+    name: str
+    script: str
+    dataset: str
+    spec: str
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,7 @@ class Grid:
     preset: Preset
     studies: dict[str, Study]
     cells: dict[str, Cell]
+    experiments: dict[str, Experiment]
     datasets: dict[str, str]
     corruptions: dict[tuple[str, str], str]
 
@@ -92,6 +110,28 @@ class Grid:
         """Return the corruptions that the cells of `dataset` use, ``none`` first."""
         names = {cell.corruption for cell in self.cells.values() if cell.dataset == dataset}
         return ["none", *sorted(names - {"none"}, key=_corruption_order)]
+
+    @property
+    def sampled(self) -> list[str]:
+        """The datasets of cells, of which the report shows images."""
+        return [d for d in self.datasets if any(c.dataset == d for c in self.cells.values())]
+
+    def tabulated(self) -> list[str]:
+        """Return the studies that have tables: those of cells, and all cells together."""
+        return [*(name for name, study in self.studies.items() if study.cells), "all"]
+
+    def claims_spec(self) -> str:
+        """Return what the verdicts need to know of the preset, as canonical JSON."""
+        parts = self.preset.stands_for
+        return canonical_json(
+            {
+                "name": self.preset.preset,
+                "reduced": self.preset.reduced,
+                "dataset": parts.cifar10,
+                "mnist": parts.mnist,
+                "imagenet": parts.imagenet,
+            }
+        )
 
     def report_spec(self) -> str:
         """Return what the report needs to know of the preset, as canonical JSON."""
@@ -125,7 +165,9 @@ def expand(preset: Preset, source: str) -> Grid:
     Raises ConfigError for what only shows once the cells are known: an override that fits no cell,
     a random crop where nothing is left to crop.
     """
-    used = dict.fromkeys(study.dataset for study in preset.studies.values())
+    experiments = _experiments(preset)
+    used = [s.dataset for s in preset.studies.values() if isinstance(s, StudySettings)]
+    used = dict.fromkeys([*used, *(experiment.dataset for experiment in experiments.values())])
     settings = {name: _dataset_settings(preset, name) for name in used}
     studies = {name: _study(name, study) for name, study in preset.studies.items()}
     names = list(dict.fromkeys(name for study in studies.values() for name in study.cells))
@@ -139,6 +181,7 @@ def expand(preset: Preset, source: str) -> Grid:
         preset=preset,
         studies=studies,
         cells=cells,
+        experiments=experiments,
         datasets={name: _dataset_spec(name, entry) for name, entry in settings.items()},
         corruptions={
             (d, c): canonical_json({"dataset": d, "corruption": c, "seed": preset.seed})
@@ -164,7 +207,21 @@ def _dataset_spec(name: str, settings: DatasetSettings) -> str:
     return canonical_json(spec)
 
 
-def _study(name: str, settings: StudySettings) -> Study:
+def _experiments(preset: Preset) -> dict[str, Experiment]:
+    """Return the experiments of all studies of theory, by name."""
+    found = {}
+    for study in preset.studies.values():
+        for name, given in getattr(study, "experiments", {}).items():
+            spec = {"name": name, "dataset": given.dataset, "seed": preset.seed, **given.given()}
+            script = EXPERIMENT_KINDS[study.kind].script
+            found[name] = Experiment(name, script, given.dataset, canonical_json(spec))
+    return found
+
+
+def _study(name: str, settings: Any) -> Study:
+    title = settings.title or STUDY_KINDS[settings.kind].title
+    if not isinstance(settings, StudySettings):
+        return Study(name, settings.kind, title, "", experiments=tuple(settings.experiments))
     names = [
         cell_name(settings.dataset, model, corruption, regularizer)
         for grid in settings.grids
@@ -172,7 +229,6 @@ def _study(name: str, settings: StudySettings) -> Study:
         for corruption in grid.corruptions
         for regularizer in grid.regularizers
     ]
-    title = settings.title or STUDY_KINDS[settings.kind].title
     return Study(name, settings.kind, title, settings.dataset, tuple(dict.fromkeys(names)))
 
 

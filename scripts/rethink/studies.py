@@ -18,4 +18,9 @@ KINDS = {
     ),
     "table1": StudyKind("Explicit regularization", ("table1",), "Table 1"),
     "grid": StudyKind("Grid", ("final_accuracy",), None),
+    "kernels": StudyKind(
+        "Kernel interpolation", ("kernel_errors", "kernel_norms"), "Table 3 and Section 5"
+    ),
+    "theorem1": StudyKind("Finite-sample expressivity", ("theorem1",), "Theorem 1"),
+    "linear_models": StudyKind("Linear models", ("linear_models",), "Section 5"),
 }

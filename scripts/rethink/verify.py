@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rethink.files import canonical_json, sha256_file, sha256_text
-from rethink.grid import Cell, Grid
+from rethink.grid import Cell, Experiment, Grid
 from rethink.stages import fetch_code, figure_code, script_code, train_code
 from rethink.states import read_quietly
 
@@ -36,6 +36,7 @@ def verify(grid: Grid, results: Path) -> list[Finding]:
         *(_dataset(grid, results, name) for name in grid.datasets),
         *(_corruption(grid, results, *pair) for pair in grid.corruptions),
         *(cell_finding(cell, results) for cell in grid.cells.values()),
+        *(_experiment(entry, results) for entry in grid.experiments.values()),
         *_derived(grid, results),
     ]
     return [*findings, *_foreign(grid, results)]
@@ -62,18 +63,26 @@ def cell_finding(cell: Cell, results: Path) -> Finding:
     return Finding("cell", cell.name, *_compare(record, cell.spec, train_code(cell.model)))
 
 
+def _experiment(experiment: Experiment, results: Path) -> Finding:
+    record = results / "theory" / experiment.name / "run.json"
+    found = _compare(record, experiment.spec, script_code(experiment.script))
+    return Finding("theory", experiment.name, *found)
+
+
 def _derived(grid: Grid, results: Path) -> Iterator[Finding]:
     """Yield the findings for tables, figures and reports."""
-    for study in [*grid.studies, "all"]:
+    for study in grid.tabulated():
         record = results / "tables" / study / "run.json"
         yield Finding("table", study, *_compare(record, "", script_code("aggregate")))
+    record = results / "tables" / "claims.csv.run.json"
+    yield Finding("table", "claims", *_compare(record, grid.claims_spec(), script_code("claims")))
     for study in grid.studies.values():
         for figure in study.figures:
             record = results / "figures" / study.name / f"{figure}.svg.run.json"
             spec = canonical_json(study.summary())
             found = _compare(record, spec, figure_code(figure))
             yield Finding("figure", f"{study.name}/{figure}", *found)
-    for dataset in grid.datasets:
+    for dataset in grid.sampled:
         record = results / "figures" / "samples" / f"{dataset}.svg.run.json"
         yield Finding("figure", f"samples/{dataset}", *_compare(record, "", script_code("samples")))
     for name, spec, script in (
@@ -146,8 +155,9 @@ def _foreign(grid: Grid, results: Path) -> Iterator[Finding]:
         "data": set(grid.datasets),
         "corrupted": {"/".join(pair) for pair in grid.corruptions},
         "cells": set(grid.cells),
+        "theory": set(grid.experiments),
     }
-    kinds = {"data": "data", "corrupted": "corruption", "cells": "cell"}
+    kinds = {"data": "data", "corrupted": "corruption", "cells": "cell", "theory": "theory"}
     for part, names in known.items():
         for path in sorted((results / part).rglob("run.json")):
             name = path.parent.relative_to(results / part).as_posix()

@@ -1,8 +1,9 @@
-"""Tables: the cells of a study, and of all studies together, as tidy CSV.
+"""Tables: the cells of a study, and of all studies together, as tidy CSV; the verdicts on claims.
 
-REQUIRED INPUTS: the cells of the study.
+REQUIRED INPUTS: the cells of the study; for the verdicts all cells and all results of theory.
 
-OUTPUTS: <results>/tables/{study}/ with curves.csv, summary.csv, cells.csv and runs.csv.
+OUTPUTS: <results>/tables/{study}/ with curves.csv, summary.csv, cells.csv and runs.csv, and
+<results>/tables/claims.csv.
 """
 
 
@@ -29,3 +30,27 @@ rule tabulate:
     shell:
         "python scripts/aggregate.py --code {params.code:q} --out $(dirname {output.cells:q}) --data {input.data:q} --"
         " {input.summaries:q} > {log:q} 2>&1"
+
+
+rule claims:
+    input:
+        tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
+        theory=results_of("all"),
+        claims="report/claims.csv",
+    output:
+        claims="<results>/tables/claims.csv",
+        record="<results>/tables/claims.csv.run.json",
+    log:
+        "<logs>/tables/claims.log",
+    localrule: True
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        spec=GRID.claims_spec(),
+        code=script_code("claims"),
+    message:
+        "Decide the paper's claims"
+    shell:
+        "python scripts/claims.py --preset {params.spec:q} --code {params.code:q} --claims {input.claims:q}"
+        " --tables $(dirname {input.tables[0]:q}) --theory {input.theory:q} --out {output.claims:q}"
+        " > {log:q} 2>&1"

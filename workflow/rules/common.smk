@@ -1,5 +1,6 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -87,6 +88,34 @@ def cell_of(wildcards):
     ]
 
 
+def experiments_by(script):
+    """Return the pattern of the names of the experiments that a script does."""
+    names = [name for name, entry in GRID.experiments.items() if entry.script == script]
+    return "|".join(map(re.escape, names)) or "(?!)"  # which nothing matches
+
+
+def data_of_experiment(wildcards):
+    """Return the manifest of an experiment's clean data."""
+    return manifest_of(GRID.experiments[wildcards.experiment].dataset, "none")
+
+
+def arrays_of_experiment(wildcards):
+    """Return the arrays that an experiment waits for but never reruns for."""
+    return ancient(arrays_of(GRID.experiments[wildcards.experiment].dataset, "none"))
+
+
+def results_of(study):
+    """Return the results of a study's experiments; `all` stands for every study of the preset."""
+    names = GRID.studies[study].experiments if study in GRID.studies else GRID.experiments
+    return [f"<results>/theory/{name}/result.json" for name in names]
+
+
+def sources_of(study):
+    """Return what a study's figures are drawn from: its tables, or its results of theory."""
+    tables = [f"<results>/tables/{study}/{table}.csv" for table in TABLES]
+    return tables if cells_of(study) else results_of(study)
+
+
 def summaries_of(study):
     """Return the summaries of a study's cells."""
     return [f"<results>/cells/{name}/summary.json" for name in cells_of(study)]
@@ -99,7 +128,7 @@ def curves_of(study):
 
 def clean_manifests_of(study):
     """Return the manifests of the clean datasets that a study's cells are made from."""
-    datasets = [GRID.studies[study].dataset] if study in GRID.studies else GRID.datasets
+    datasets = [GRID.studies[study].dataset] if study in GRID.studies else GRID.sampled
     return [manifest_of(dataset, "none") for dataset in datasets]
 
 
@@ -110,7 +139,7 @@ def figures_of_all_studies():
         for study in GRID.studies.values()
         for figure in study.figures
     ]
-    return drawn + [f"<results>/figures/samples/{dataset}.svg" for dataset in GRID.datasets]
+    return drawn + [f"<results>/figures/samples/{dataset}.svg" for dataset in GRID.sampled]
 
 
 def announce():

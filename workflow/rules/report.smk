@@ -1,6 +1,6 @@
 """Figures and the report.
 
-REQUIRED INPUTS: <results>/tables/, the manifests of the data, the paper's values in report/paper/.
+REQUIRED INPUTS: <results>/tables/, <results>/theory/, the manifests of the data, the paper's values in report/paper/.
 
 OUTPUTS: <results>/figures/, <results>/report.html and <results>/report.pdf.
 """
@@ -8,7 +8,7 @@ OUTPUTS: <results>/figures/, <results>/report.html and <results>/report.pdf.
 
 rule figure:
     input:
-        tables=expand("<results>/tables/{{study}}/{table}.csv", table=TABLES),
+        sources=lambda wildcards: sources_of(wildcards.study),
         paper=PAPER_VALUES,
     output:
         svg="<results>/figures/{study}/{figure}.svg",
@@ -26,8 +26,7 @@ rule figure:
         "Draw {wildcards.study}/{wildcards.figure}"
     shell:
         "python scripts/figure.py --code {params.code:q} --figure {wildcards.figure:q} --study {params.spec:q}"
-        " --tables $(dirname {input.tables[0]:q}) --paper report/paper --out {output.svg:q}"
-        " > {log:q} 2>&1"
+        " --sources {input.sources:q} --paper report/paper --out {output.svg:q} > {log:q} 2>&1"
 
 
 rule samples:
@@ -55,8 +54,10 @@ rule samples:
 rule html:
     input:
         tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
+        claims=rules.claims.output.claims,
+        theory=results_of("all"),
         figures=figures_of_all_studies(),
-        data=clean_manifests_of("all"),
+        data=expand("<results>/data/{dataset}/manifest.json", dataset=GRID.datasets),
         paper=PAPER_VALUES,
         template=TEMPLATES,
     output:
@@ -80,7 +81,10 @@ rule html:
 rule pdf:
     input:
         html=rules.html.output.html,
-        tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
+        tables=[
+            *expand("<results>/tables/all/{table}.csv", table=TABLES),
+            rules.claims.output.claims,
+        ],
     output:
         pdf="<results>/report.pdf",
         record="<results>/report.pdf.run.json",

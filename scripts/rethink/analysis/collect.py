@@ -18,9 +18,11 @@ from rethink.analysis.tables import (
     NUMBER,
     STATUSES,
     SUMMARIZED,
+    TEXT,
     VALUES,
     WHOLE,
     read_table,
+    typed,
     write_table,
 )
 from rethink.errors import RethinkError
@@ -236,6 +238,22 @@ def _run(record: dict[str, Any], spec: dict[str, Any], path: Path) -> dict[str, 
         "code_sha256": digests.get("code"),
         "data_sha256": " ".join(sorted((digests.get("inputs") or {}).values())),
     }
+
+
+def theory_runs(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return rows as of runs.csv for the results of theory, given their ``run.json`` files.
+
+    The column `cell` holds ``theory/NAME``; all their time counts as the time of the work itself.
+    Raises RethinkError that names the file and the key of anything malformed.
+    """
+    rows = []
+    for path in paths:
+        record = _read(path, read_record)
+        record = {"device": {"type": "cpu"}, **record, "train_seconds": record.get("seconds")}
+        row = _run(record, _specification(record, path), path)
+        rows.append({"cell": f"theory/{path.parent.name}", **row})
+    frame = pd.DataFrame(rows).reindex(columns=["cell", *COLUMNS["runs"]])
+    return typed(frame.astype("string").fillna(""), {"cell": TEXT, **COLUMNS["runs"]}, "run.json")
 
 
 def _over_replicates(cell: dict[str, Any], classes: dict[str, int]) -> dict[str, Any]:

@@ -4,16 +4,17 @@ import functools
 import json
 import math
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from rethink.analysis.sources import read_results
 from rethink.analysis.statistics import TimeToFit, spread, time_to_fit
 from rethink.analysis.tables import NUMBER, Tables, read_table
 from rethink.claims.claim import Undecidable
 from rethink.errors import RethinkError
-from rethink.files import read_json
 
 LEVELS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of Figures 1b and 1c
 MNIST = "mnist"
@@ -52,13 +53,13 @@ class Evidence:
     """The tables of a run, its theory's results, and what its preset is.
 
     tables : folder of curves.csv, summary.csv, cells.csv and runs.csv of all studies.
-    theory : folder of the theory's results, ``NAME/result.json`` each; it may be missing.
+    theory : the theory's results, ``NAME/result.json`` each; there may be none.
     preset : ``name``, ``reduced`` (a text, or None for the paper's own scale), ``dataset`` (the
         one that stands for the paper's CIFAR-10) and, if they are called otherwise, ``mnist`` and
         ``imagenet``.
     """
 
-    def __init__(self, tables: Path, theory: Path, preset: dict[str, Any]):
+    def __init__(self, tables: Path, theory: Iterable[Path], preset: dict[str, Any]):
         for key in ("name", "dataset"):
             if not isinstance(preset.get(key), str):
                 raise RethinkError(f"preset: key '{key}' is missing; it should be a text")
@@ -66,7 +67,7 @@ class Evidence:
         self.mnist = preset.get("mnist", MNIST)
         self.imagenet = preset.get("imagenet", "imagenet")
         self.reduced: str | None = preset.get("reduced") or None
-        self.tables, self.folder = Tables(tables), Path(theory)
+        self.tables, self.results = Tables(tables), list(theory)
 
     @functools.cached_property
     def cells(self) -> frozenset[str]:
@@ -76,16 +77,7 @@ class Evidence:
     @functools.cached_property
     def theory(self) -> dict[str, dict[str, Any]]:
         """The theory's results by the names of their folders."""
-        found = {}
-        for path in sorted(self.folder.glob("*/result.json")):
-            try:
-                result = read_json(path)
-            except (OSError, ValueError) as error:
-                raise RethinkError(f"{path}: not readable: {error}") from None
-            if not isinstance(result, dict):
-                raise RethinkError(f"{path}: should be a JSON object")
-            found[path.parent.name] = result
-        return found
+        return read_results(sorted(self.results))
 
     def has(self, need: str) -> bool:
         """Whether a cell, or ``theory/NAME``, is there."""

@@ -82,14 +82,14 @@ COLUMNS = (
 
 
 def write_verdicts(
-    tables: Path, theory_folder: Path, claims: Path, preset: dict[str, Any], out: Path
+    tables: Path, theory_results: Iterable[Path], claims: Path, preset: dict[str, Any], out: Path
 ) -> None:
     """Decide every claim of the file `claims` and write the verdicts to `out`.
 
     See `Evidence` for the other arguments. Raises RethinkError for a claim that no function
     decides and for malformed input.
     """
-    evidence = Evidence(tables, theory_folder, preset)
+    evidence = Evidence(tables, theory_results, preset)
     rows = [verdict(claim, evidence) for claim in read_claims(claims)]
     write_table(pd.DataFrame(rows, columns=list(COLUMNS)), out)
 

@@ -25,11 +25,16 @@ class Figure:
 
 @dataclass
 class Cell:
-    """A field of a table: its text, a number to sort it by, and a command that it hides."""
+    """A field of a table: its text, a number to sort it by, and a command that it hides.
+
+    `more` is said below the text in smaller letters; `links` are texts with their anchors.
+    """
 
     text: str
     sort: float | None = None
     command: str | None = None
+    more: str = ""
+    links: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -45,7 +50,8 @@ class Row:
 class Column:
     """A column of a table; `kind` is one of
 
-    ``text``, ``name`` (text that stays on one line), ``number``, ``path``, ``hash``, ``command``.
+    ``text``, ``name`` (text that stays on one line), ``prose`` (sentences), ``number``, ``path``,
+    ``hash``, ``code``, ``command``, ``links``.
     """
 
     title: str

@@ -9,8 +9,11 @@ import jinja2
 import pandas as pd
 
 from rethink import studies as study_catalog
+from rethink.analysis.collect import theory_runs
 from rethink.analysis.names import cell_order, model_order, model_title
-from rethink.analysis.tables import Tables
+from rethink.analysis.sources import read_results
+from rethink.analysis.tables import TEXT, Tables, read_table
+from rethink.claims.verdicts import read_verdicts
 from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
@@ -23,8 +26,12 @@ from rethink.publish.studies import (
     fit_times,
     outcome,
 )
+from rethink.publish.theory import KINDS as THEORY_KINDS
+from rethink.publish.theory import TheoryView
+from rethink.publish.verdicts import Scoreboard, deviations
 from rethink.publish.wording import date, duration, fixed, listing, plural, replicates, span, tidy
 
+DEVIATION_COLUMNS = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
 COST_UNITS = {"cpu": "CPU", "cuda": "GPU"}
 
 
@@ -32,6 +39,7 @@ def gather(
     preset: dict[str, Any],
     results: Path,
     paper: Path,
+    deviations: Path,
     templates: jinja2.Environment,
     code: str,
 ) -> dict[str, Any]:
@@ -40,21 +48,22 @@ def gather(
     Parameters
     ----------
     preset : name, title, reduced (text or None), datasets (names), studies (name, kind, title,
-        dataset each).
-    results : the run's folder, with ``tables/<study>/``, ``tables/all/``, ``figures/`` and
-        ``data/<dataset>/manifest.json``.
-    paper : folder of the paper's values.
+        and dataset or experiments each).
+    results : the run's folder, with ``tables/<study>/``, ``tables/all/``, ``tables/claims.csv``,
+        ``theory/<experiment>/``, ``figures/`` and ``data/<dataset>/manifest.json``.
+    paper : folder of the paper's values. deviations : table of what the paper leaves open.
     templates : the environment that holds the captions.
     code : digest of the code that makes the report.
 
     Raises RethinkError that names the file for anything missing or malformed.
     """
     tables = Tables(results / "tables" / "all")
-    if tables.cells.empty:
-        raise RethinkError(f"{results / 'tables/all/cells.csv'}: no cell; nothing to report")
     report = _Report(preset, results, paper, templates, tables)
-    sections = [report.study(study) for study in preset["studies"]]
-    sections += [report.samples(), report.cells(), report.provenance()]
+    if report.runs.empty:
+        raise RethinkError(f"{results / 'tables/all/cells.csv'}: no cell; nothing to report")
+    sections = [report.claims(), *(report.study(study) for study in preset["studies"])]
+    sections += [report.samples(), report.cells()] if len(tables.cells) else []
+    sections += [report.deviations(deviations), report.provenance()]
     return {
         "title": preset["title"],
         "preset": preset["name"],
@@ -62,9 +71,10 @@ def gather(
         "identity": report.identity(code),
         "what_was_run": report.what_was_run(),
         "glance": report.glance(),
+        "scoreboard": report.scoreboard.sentence(),
         "sections": number(sections),
-        "created": tables.runs["started"].min(),
-        "modified": tables.runs["finished"].max(),
+        "created": report.runs["started"].min(),
+        "modified": report.runs["finished"].max(),
         "code": code,
     }
 
@@ -85,6 +95,11 @@ class _Report:
         self.shown = f"results/{preset['name']}"
         self.data = {name: self._dataset(name) for name in preset["datasets"]}
         self.members: dict[str, list[str]] = {}
+        self.scoreboard = Scoreboard(read_verdicts(results / "tables" / "claims.csv"))
+        self.experiments = [n for study in preset["studies"] for n in study.get("experiments", [])]
+        records = [results / "theory" / name / "run.json" for name in self.experiments]
+        theory = [theory_runs(records)] if records else []
+        self.runs = pd.concat([tables.runs, *theory], ignore_index=True)
 
     def _dataset(self, name: str) -> dict[str, Any]:
         path = self.results / "data" / name / "manifest.json"
@@ -131,37 +146,29 @@ class _Report:
     def study(self, study: dict[str, Any]) -> Section:
         """Return the section of one study: its figures, then its values."""
         kind = study["kind"]
-        if kind not in KINDS:
+        known = {**KINDS, **THEORY_KINDS}
+        if kind not in known:
             raise RethinkError(
-                f"study '{study['name']}': unknown kind '{kind}'{suggest(kind, KINDS)}"
+                f"study '{study['name']}': unknown kind '{kind}'{suggest(kind, known)}"
             )
         entry = study_catalog.KINDS[kind]
-        view = StudyView(
-            study,
-            Tables(self.results / "tables" / study["name"]),
-            self.data[study["dataset"]]["title"],
-            self.paper,
-        )
-        self.members[study["name"]] = view.cells["cell"].tolist()
-        tables, facts = KINDS[kind](view)
-        facts = view.facts() | facts
+        if "experiments" in study:
+            tables, facts, of, source = self._theory_study(study)
+        else:
+            tables, facts, of, source = self._cell_study(study)
         for table in tables:
             name = f"table_{table.name or kind}"
             table.name = ""
             table.title = self._caption(name, "title", facts)
             table.caption = self._caption(name, "caption", facts)
-            table.source = (
-                f"Rule tabulate, scripts/aggregate.py; {self.shown}/tables/{study['name']}/"
-                f"cells.csv and summary.csv, from {plural(facts['count'], 'cell')}."
-            )
+            table.source = source
         figures = [
             self._figure(
                 study["name"],
                 figure,
                 figure,
                 facts,
-                f"Rule figure, scripts/figure.py --figure {figure}, from "
-                f"{plural(facts['count'], 'cell')}.",
+                f"Rule figure, scripts/figure.py --figure {figure}, from {of}.",
             )
             for figure in entry.figures
         ]
@@ -175,10 +182,64 @@ class _Report:
             [*figures, *tables],
         )
 
+    def _cell_study(self, study: dict[str, Any]) -> tuple[list[Table], dict[str, Any], str, str]:
+        """Return a study's tables, the facts for its captions, what it is from, and where."""
+        view = StudyView(
+            study,
+            Tables(self.results / "tables" / study["name"]),
+            self.data[study["dataset"]]["title"],
+            self.paper,
+        )
+        self.members[study["name"]] = view.cells["cell"].tolist()
+        tables, facts = KINDS[study["kind"]](view)
+        facts = view.facts() | facts
+        of = plural(facts["count"], "cell")
+        source = (
+            f"Rule tabulate, scripts/aggregate.py; {self.shown}/tables/{study['name']}/"
+            f"cells.csv and summary.csv, from {of}."
+        )
+        return tables, facts, of, source
+
+    def _theory_study(self, study: dict[str, Any]) -> tuple[list[Table], dict[str, Any], str, str]:
+        """Return the same for a study of theory."""
+        folders = [self.results / "theory" / name for name in study["experiments"]]
+        view = TheoryView(
+            study,
+            read_results([folder / "result.json" for folder in folders]),
+            {folder.name: read_json(folder / "run.json") for folder in folders},
+            {name: entry["title"] for name, entry in self.data.items()},
+            self.paper,
+        )
+        tables, facts = THEORY_KINDS[study["kind"]](view)
+        of = f"theory/{listing(study['experiments'])}"
+        return tables, facts, of, f"{self.shown}/theory/NAME/result.json, from {of}."
+
+    def claims(self) -> Section:
+        """Return the section of the paper's claims and their verdicts."""
+        facts = {"sentence": self.scoreboard.sentence()}
+        items, claims = self.scoreboard.by_item(), self.scoreboard.claims()
+        items.title = self._caption("claims", "scoreboard_title", facts)
+        items.caption = self._caption("claims", "scoreboard", facts)
+        claims.title = self._caption("claims", "title", facts)
+        claims.caption = self._caption("claims", "caption", facts)
+        claims.source = f"Rule claims, scripts/claims.py; {self.shown}/tables/claims.csv."
+        lead = self._caption("claims", "lead", facts)
+        return Section("claims", "The paper’s claims", lead, [items, claims])
+
+    def deviations(self, path: Path) -> Section:
+        """Return the section of what the paper leaves open and what was chosen."""
+        table = deviations(read_table(path, dict.fromkeys(DEVIATION_COLUMNS, TEXT)))
+        table.title = self._caption("deviations", "title", {})
+        table.caption = self._caption("deviations", "caption", {})
+        table.source = "report/deviations.csv."
+        lead = self._caption("deviations", "lead", {})
+        return Section("deviations", "What the paper leaves open", lead, [table])
+
     def samples(self) -> Section:
-        """Return the section of sample images, one figure per dataset."""
+        """Return the section of sample images, one figure per dataset of cells."""
         figures = []
-        for name, data in self.data.items():
+        for name in dict.fromkeys(self.tables.cells["dataset"]):
+            data = self.data[name]
             facts = {"dataset": data["title"]}
             source = "Rule samples, scripts/samples.py."
             figures.append(self._figure("samples", name, "samples", facts, source))
@@ -255,7 +316,7 @@ class _Report:
 
     def provenance(self) -> Section:
         """Return the section on data, machines, software and code."""
-        runs = self.tables.runs
+        runs = self.runs
         machines = []
         for key, group in runs.groupby(
             ["host", "processor", "cores", "memory_mb", "device_type", "device_name", "numerics"],
@@ -362,14 +423,20 @@ class _Report:
                 f"{entry['title']}, with {self._training_images(name)} training and "
                 f"{entry['test']:,} test images in {entry['classes']:,} classes"
                 for name, entry in self.data.items()
+                if name in set(cells["dataset"])
             ]
         )
+        theory = ""
+        if self.experiments:
+            theory = f"{plural(len(self.experiments), 'experiment')} on the paper’s theory."
+        if cells.empty:
+            return theory
         return (
             f"{plural(len(models), 'network')} ({listing(models)}) on {data}: "
             f"{plural(len(cells), 'cell')}, each a choice of network, data and regularizer, trained "
             f"from {replicates(cells['n'].tolist()).replace('replicate', 'random seed')} each; "
-            f"{plural(int(cells['n'].sum()), 'training run')} in all."
-        )
+            f"{plural(int(cells['n'].sum()), 'training run')} in all. {theory}"
+        ).rstrip()
 
     def _training_images(self, dataset: str) -> str:
         """Return how many images the cells of a dataset were trained on, e.g. ``400 of 1,438``."""
@@ -411,7 +478,7 @@ class _Report:
 
     def identity(self, code: str) -> list[tuple[str, str]]:
         """Return what identifies the run, as terms and their values."""
-        runs = self.tables.runs
+        runs = self.runs
         commits = []
         for (commit, dirty), group in runs.groupby(["commit", "dirty"]):
             state = {"yes": ", with uncommitted changes", "no": ", clean"}.get(dirty, "")

@@ -70,6 +70,7 @@ def run(spec: dict[str, Any], manifest: Path, out: Path, record: Record) -> None
     record.write(
         out / "run.json",
         [out / "result.json", out / "residuals.csv"],
+        numerics="float64",
         stage_seconds=experiment.seconds,
     )
 

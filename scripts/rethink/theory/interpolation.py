@@ -256,6 +256,7 @@ def run(
         device={"type": device.type, "name": _device_name(device)},
         threads=torch.get_num_threads(),
         stage_seconds={stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
+        numerics=precision,
         factorization_gflops=_speed(clock),
         device_peak_memory_mb=(
             round(torch.cuda.max_memory_allocated(device) / 2**20)

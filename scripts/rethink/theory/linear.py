@@ -57,6 +57,7 @@ def run(spec: dict[str, Any], manifest: Path, out: Path, record: Record) -> None
     record.write(
         out / "run.json",
         [out / "result.json"],
+        numerics="float64",
         stage_seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )
 

@@ -1,0 +1,85 @@
+"""The experiments of the theory studies: what a preset may ask of them, and who does them.
+
+Each is one job that writes ``theory/NAME/result.json``; its command line fills in the defaults.
+"""
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from rethink.fields import Count, DatasetName, NotNegative, Positive, Section, Whole
+
+Least2 = Annotated[Whole, Field(ge=2)]
+
+
+class Experiment(Section):
+    """One experiment of a theory study; what is left out keeps its default."""
+
+    dataset: DatasetName
+
+    def given(self) -> dict[str, Any]:
+        """Return the values that were written down, without the dataset."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"dataset"})
+
+
+class Median(Section):
+    """A bandwidth in units of the inverse median squared distance."""
+
+    median: Positive
+
+
+class KernelExperiment(Experiment):
+    """Exact interpolation by a kernel: see `rethink.theory.interpolation.Spec`."""
+
+    features: Literal["pixels", "gabor", "random_conv"] = "pixels"
+    features_arguments: dict[str, Any] = {}
+    kernel: Literal["gaussian", "linear"] = "gaussian"
+    bandwidth: Positive | Median | None = None
+    regularization: tuple[NotNegative, ...] = Field((0.0,), min_length=1)
+    regularization_unit: Literal["absolute", "mean_diagonal"] = "absolute"
+    train_examples: Count | None = None
+    test_examples: Count | None = None
+    subset: Literal["random", "first"] = "random"
+    precision: Literal["float32", "float64", "auto"] = "auto"
+    extra_norms: bool = True
+    forced_points: Count = 2000
+    leave_one_out: bool | None = None
+    tile: Count = 3000
+
+    @model_validator(mode="after")
+    def _gaussian_has_bandwidth(self) -> "KernelExperiment":
+        if self.kernel == "gaussian" and self.bandwidth is None:
+            raise ValueError(
+                "a gaussian kernel needs a 'bandwidth': a positive number or {median: c}"
+            )
+        return self
+
+
+class Theorem1Experiment(Experiment):
+    """The networks of Theorem 1: see `rethink.theory.expressivity.run`."""
+
+    sizes: tuple[Least2, ...] = Field((1000, 10_000, 50_000), min_length=1)
+    depths: tuple[Least2, ...] = Field((2, 3, 5, 9), min_length=1)
+    targets: tuple[Literal["random", "true"], ...] = Field(("random", "true"), min_length=1)
+
+
+class LinearExperiment(Experiment):
+    """Linear models with fewer images than pixels: see `rethink.theory.linear.run`."""
+
+    train_examples: Count = 200
+    steps: Count = 1_000_000
+    batch_size: Count = 16
+
+
+class Kind(NamedTuple):
+    """What a kind of theory study is made of: its experiments' section, and their script."""
+
+    section: type[Experiment]
+    script: str
+
+
+KINDS = {
+    "kernels": Kind(KernelExperiment, "kernel"),
+    "theorem1": Kind(Theorem1Experiment, "expressivity"),
+    "linear_models": Kind(LinearExperiment, "linear"),
+}

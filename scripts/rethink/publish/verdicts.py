@@ -1,0 +1,123 @@
+"""The paper's claims in the report: a scoreboard by item, and every claim with its verdict."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from rethink.claims.verdicts import DIFFERS, NOT_RUN, REPRODUCED
+from rethink.publish.content import Cell, Column, Row, Table, anchor
+from rethink.publish.wording import listing, plural
+
+# (verdict, scale) -> how the report calls it, best first.
+GRADES = {
+    (REPRODUCED, "full"): "reproduced",
+    (DIFFERS, "full"): "differs",
+    (REPRODUCED, "reduced"): "holds on a reduced scale",
+    (DIFFERS, "reduced"): "fails on a reduced scale",
+}
+
+
+@dataclass(frozen=True)
+class Scoreboard:
+    """The verdicts of a run, `verdicts` as `rethink.claims.verdicts.read_verdicts` returns them."""
+
+    verdicts: pd.DataFrame
+
+    def grades(self) -> pd.Series:
+        """Return the grade of every claim."""
+        pairs = zip(self.verdicts["verdict"], self.verdicts["scale"], strict=True)
+        return pd.Series([GRADES.get(pair, NOT_RUN) for pair in pairs], dtype=str)
+
+    def sentence(self) -> str:
+        """Return how many claims have which grade."""
+        counts = self.grades().value_counts()
+        words = {
+            "reproduced": "reproduced",
+            "differs": "not reproduced",
+            "holds on a reduced scale": "met on a reduced scale",
+            "fails on a reduced scale": "not met on a reduced scale",
+            NOT_RUN: "not run",
+        }
+        parts = [f"{counts[grade]} {text}" for grade, text in words.items() if grade in counts]
+        text = f"Of the paper’s {plural(len(self.verdicts), 'claim')}, {listing(parts)}."
+        if any("reduced" in grade for grade in counts.index):
+            text += " What was decided on a reduced scale counts as no reproduction."
+        return text
+
+    def by_item(self) -> Table:
+        """Return a table with a row per item of the paper and a column per grade that occurs."""
+        grades = self.grades()
+        present = [grade for grade in [*GRADES.values(), NOT_RUN] if (grades == grade).any()]
+        rows = []
+        for item, claims in self.verdicts.groupby("item", sort=False):
+            mine = grades[claims.index]
+            links = [
+                [(name, _anchor(name)) for name in claims["id"][mine == grade]] for grade in present
+            ]
+            rows.append(Row([Cell(str(item)), *(Cell("", links=found) for found in links)]))
+        columns = [Column("Item", "text"), *(Column(g.capitalize(), "links") for g in present)]
+        return Table("", "", columns, rows)
+
+    def claims(self) -> Table:
+        """Return a table with everything that is known of each claim."""
+        rows = [
+            self._row(claim, grade)
+            for claim, grade in zip(self.verdicts.itertuples(), self.grades(), strict=True)
+        ]
+        columns = [
+            Column("Claim", "name"),
+            Column("What the paper says", "prose"),
+            Column("Paper", "prose"),
+            Column("This run", "prose"),
+            Column("Verdict", "text"),
+            Column("Evidence", "command"),
+        ]
+        return Table("", "", columns, rows)
+
+    def _row(self, claim: tuple, grade: str) -> Row:
+        criterion = f"Criterion: {claim.criterion}"
+        if claim.tolerance not in ("", "none"):
+            criterion += f" Tolerance: {claim.tolerance}."
+        cells = [name for name in claim.cells.split(";") if name]
+        links = [(n, anchor("cell", *n.split("/"))) for n in cells if n.count("/") == 3]
+        links += [(n, anchor(*n.split("/"))) for n in cells if n.count("/") != 3]
+        return Row(
+            [
+                Cell(claim.id),
+                Cell(claim.statement, more=f"{claim.item}. {criterion}"),
+                Cell(claim.paper_value),
+                Cell(claim.ours or "–", more=claim.note),
+                Cell(grade),
+                Cell("", command=claim.command or None, links=links),
+            ],
+            id=_anchor(claim.id),
+            data={"verdict": grade.split()[0]},
+        )
+
+
+def _anchor(claim: str) -> str:
+    return anchor("claim", claim)
+
+
+def deviations(frame: pd.DataFrame) -> Table:
+    """Return the table of what the paper leaves open and what was chosen."""
+    rows = [
+        Row(
+            [
+                Cell(row.item),
+                Cell(row.paper_says),
+                Cell(row.we_chose, more=f"Because {row.why}."),
+                Cell(row.switch),
+                Cell(row.expected_effect),
+            ]
+        )
+        for row in frame.itertuples()
+    ]
+    columns = [
+        Column("Left open", "text"),
+        Column("The paper says", "prose"),
+        Column("We chose", "prose"),
+        Column("To choose otherwise, in the preset", "code"),
+        Column("Expected effect", "prose"),
+    ]
+    return Table("", "", columns, rows)

@@ -1,0 +1,83 @@
+"""Theory: exact interpolation by kernels, the networks of Theorem 1, linear models.
+
+REQUIRED INPUTS: the clean data of the experiment.
+
+OUTPUTS: <results>/theory/{experiment}/ with result.json and run.json. What a factorization has
+finished is kept in <results>/work/theory/, undeclared like the checkpoints of the cells.
+"""
+
+
+rule kernel:
+    input:
+        manifest=data_of_experiment,
+        arrays=arrays_of_experiment,
+    output:
+        result="<results>/theory/{experiment}/result.json",
+        predictions="<results>/theory/{experiment}/predictions.npy",
+        record="<results>/theory/{experiment}/run.json",
+    log:
+        "<logs>/theory/{experiment}.log",
+    wildcard_constraints:
+        experiment=experiments_by("kernel"),
+    conda:
+        "../../envs/environment.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+    params:
+        spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
+        code=script_code("kernel"),
+        work=f"{RESULTS}/work/theory/{{experiment}}",
+    message:
+        "Interpolate by a kernel: {wildcards.experiment}"
+    shell:
+        "python scripts/kernel.py --spec {params.spec:q} --code {params.code:q}"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) --work {params.work:q}"
+        " --threads {threads} > {log:q} 2>&1"
+
+
+rule expressivity:
+    input:
+        manifest=data_of_experiment,
+        arrays=arrays_of_experiment,
+    output:
+        result="<results>/theory/{experiment}/result.json",
+        residuals="<results>/theory/{experiment}/residuals.csv",
+        record="<results>/theory/{experiment}/run.json",
+    log:
+        "<logs>/theory/{experiment}.log",
+    wildcard_constraints:
+        experiment=experiments_by("expressivity"),
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
+        code=script_code("expressivity"),
+    message:
+        "Build the networks of Theorem 1: {wildcards.experiment}"
+    shell:
+        "python scripts/expressivity.py --spec {params.spec:q} --code {params.code:q}"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
+
+
+rule linear:
+    input:
+        manifest=data_of_experiment,
+        arrays=arrays_of_experiment,
+    output:
+        result="<results>/theory/{experiment}/result.json",
+        record="<results>/theory/{experiment}/run.json",
+    log:
+        "<logs>/theory/{experiment}.log",
+    wildcard_constraints:
+        experiment=experiments_by("linear"),
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
+        code=script_code("linear"),
+    message:
+        "Compare linear interpolants: {wildcards.experiment}"
+    shell:
+        "python scripts/linear.py --spec {params.spec:q} --code {params.code:q}"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
