@@ -9,9 +9,11 @@ import torch
 from rethink.errors import run_main
 from rethink.provenance import Record
 from rethink.theory.interpolation import run
+from rethink.training.devices import lease
 
 
 def main() -> None:
+    """Read the command line, take a device and interpolate."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the experiment's specification, JSON")
     parser.add_argument("--code", required=True, help="digest of the code, kept in run.json")
@@ -22,14 +24,12 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    device = arguments.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cudnn.allow_tf32 = False  # what is called float32 is float32
     values = json.loads(arguments.spec)
     name = str(values.get("name"))
     record = Record("theory", name, arguments.spec, arguments.code, [arguments.data])
-    run(values, arguments.data, arguments.out, record, torch.device(device), arguments.work)
+    with lease(arguments.device, 1, lambda: None) as device:
+        run(values, arguments.data, arguments.out, record, device.torch, arguments.work)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,8 @@ class Run:
             pd.DataFrame(curves).reindex(columns=list(COLUMNS["curves"])), folder / "curves.csv"
         )
         counts = [
-            key(cell) | {"classes": 1000 if cell.startswith("imagenet") else 10}
+            key(cell)
+            | {"classes": 1000 if cell.startswith("imagenet") else 10, "test_examples": 10_000}
             for cell in sorted(self.cells)
         ]
         write_table(
@@ -251,7 +252,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def evidence(run: Path, preset: dict = PRESET) -> Evidence:
-    return Evidence(run / "tables", run / "theory", preset)
+    return Evidence(run / "tables", (run / "theory").glob("*/result.json"), preset)
 
 
 def judge(claim: str, found: Evidence) -> dict[str, str]:
@@ -454,7 +455,7 @@ def test_not_run(claim: str, run: Path, tmp_path: Path) -> None:
     """Without any cell of its own a claim is not run, on either scale, and says what is missing."""
     shutil.copytree(run / "tables", tmp_path / "tables")
     for preset in (PRESET, REDUCED):
-        found = Evidence(tmp_path / "tables", tmp_path / "nothing", preset)
+        found = Evidence(tmp_path / "tables", [], preset)
         drop(found, "cifar10", "imagenet")
         row = judge(claim, found)
         assert row["verdict"] == "not run"
@@ -552,11 +553,21 @@ def test_replicates_and_their_spread(run: Path) -> None:
 def test_command_line_writes_the_table(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "claims.csv"
     for _ in range(2):
-        write_verdicts(run / "tables", run / "theory", ROOT / "report" / "claims.csv", PRESET, out)
+        results = (run / "theory").glob("*/result.json")
+        write_verdicts(run / "tables", results, ROOT / "report" / "claims.csv", PRESET, out)
         frame = pd.read_csv(out, dtype=str, keep_default_na=False)
     assert list(frame["id"]) == list(CLAIMS)
     assert set(frame["verdict"]) <= {"reproduced", "differs", "not run"}
     assert not frame["criterion"].str.contains("{", regex=False).any()
+
+
+@pytest.mark.parametrize("examples, verdict", [(10_000, "differs"), (360, "reproduced")])
+def test_few_test_images_widen_the_tolerance(run: Path, examples: int, verdict: str) -> None:
+    found = evidence(run)
+    found.tables.cells["test_examples"] = examples
+    random = found.tables.summary["corruption"] == "labels-1"
+    found.tables.summary.loc[random, "test_accuracy"] = 0.13
+    assert judge("C2", found)["verdict"] == verdict
 
 
 def test_bad_claims_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rethink import config, corruption_names, regularizers, studies
+from rethink import config, corruption_names, experiments, regularizers, studies
 from rethink.datasets.catalog import KINDS
 from rethink.models.catalog import MODELS
 
@@ -27,6 +27,8 @@ def documented(name):
         config.CellSettings,
         config.DatasetSettings,
         config.EarlyStopping,
+        config.StandsFor,
+        *(kind.section for kind in experiments.KINDS.values()),
     ],
 )
 def test_every_key_is_documented(section):

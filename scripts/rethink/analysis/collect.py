@@ -40,13 +40,13 @@ def aggregate(
     Parameters
     ----------
     summaries : the ``summary.json`` of every cell; curves.csv and run.json lie beside each.
-    manifests : the ``manifest.json`` of clean datasets; they tell the number of classes.
+    manifests : the ``manifest.json`` of clean datasets; they tell the numbers of classes and test images.
 
     Raises RethinkError that names the file and the key of anything malformed, and for two
     folders that hold the same cell.
     """
     parts: dict[str, list[Any]] = {"curves": [], "summary": [], "cells": [], "runs": []}
-    classes = dict(_classes(Path(path)) for path in manifests)
+    datasets = dict(_dataset(Path(path)) for path in manifests)
     seen: dict[str, Path] = {}
     for path in map(Path, summaries):
         cell = read_cell(path)
@@ -55,7 +55,7 @@ def aggregate(
         seen[cell["name"]] = path
         parts["curves"].append(cell["curves"])
         parts["summary"].extend(cell["summary"])
-        parts["cells"].append(_over_replicates(cell, classes))
+        parts["cells"].append(_over_replicates(cell, datasets))
         parts["runs"].append(cell["run"])
     curves = [frame for frame in parts["curves"] if len(frame)]
     frames = {
@@ -70,9 +70,12 @@ def aggregate(
         write_table(_sorted(frame), Path(out) / f"{name}.csv")
 
 
-def _classes(path: Path) -> tuple[str, int]:
+def _dataset(path: Path) -> tuple[str, dict[str, int]]:
+    """Return a dataset's name, and its facts that belong beside a cell's numbers."""
     manifest = _read(path, read_json)
-    return _get(manifest, path, "dataset", str), _get(manifest, path, "classes", int)
+    facts = {"classes": "classes", "test_examples": "test"}
+    name = _get(manifest, path, "dataset", str)
+    return name, {column: _get(manifest, path, key, int) for column, key in facts.items()}
 
 
 def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
@@ -256,13 +259,13 @@ def theory_runs(paths: Iterable[Path]) -> pd.DataFrame:
     return typed(frame.astype("string").fillna(""), {"cell": TEXT, **COLUMNS["runs"]}, "run.json")
 
 
-def _over_replicates(cell: dict[str, Any], classes: dict[str, int]) -> dict[str, Any]:
+def _over_replicates(cell: dict[str, Any], datasets: dict[str, dict[str, int]]) -> dict[str, Any]:
     """Return one row of cells.csv: statistics over the replicates that have a value."""
     rows, run = cell["summary"], cell["run"]
     status = [row["status"] for row in rows]
     result = {key: rows[0][key] for key in (*CELL, "parameters", "fit_criterion")}
     result |= {
-        "classes": classes.get(rows[0]["dataset"]),
+        **datasets.get(rows[0]["dataset"], {}),
         "n": len(rows),
         "n_fitted": status.count("fitted"),
         "n_diverged": status.count("diverged"),

@@ -71,6 +71,7 @@ COLUMNS: dict[str, dict[str, str]] = {
     "cells": {
         **CELL,
         "classes": WHOLE,
+        "test_examples": WHOLE,
         "parameters": WHOLE,
         "n": WHOLE,
         "n_fitted": WHOLE,
@@ -217,7 +218,14 @@ class Tables:
 
     def classes(self, dataset: str) -> int | None:
         """Return the number of classes of a dataset, None where the tables do not say."""
-        known = self.cells.loc[self.cells["dataset"] == dataset, "classes"].dropna()
+        return self._of_dataset(dataset, "classes")
+
+    def test_examples(self, dataset: str) -> int | None:
+        """Return the number of test images of a dataset, None where the tables do not say."""
+        return self._of_dataset(dataset, "test_examples")
+
+    def _of_dataset(self, dataset: str, column: str) -> int | None:
+        known = self.cells.loc[self.cells["dataset"] == dataset, column].dropna()
         return int(known.iloc[0]) if len(known) else None
 
 

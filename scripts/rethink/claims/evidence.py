@@ -165,6 +165,16 @@ class Evidence:
         """Return the accuracy of guessing, in percent."""
         return 100 / self.classes()
 
+    def tolerance(self, points: float, deviations: float, probability: float) -> float:
+        """Return `points`, or what few test images make more of it.
+
+        That is `deviations` binomial standard deviations of an accuracy of `probability`, in
+        percent, over the test images of the dataset (10,000 where the tables do not say).
+        """
+        examples = self.tables.test_examples(self.dataset) or 10_000
+        spread = math.sqrt(probability * (1 - probability) / examples)
+        return max(points, 100 * deviations * spread)
+
     def classes(self) -> int:
         """Return the number of classes of the dataset; ten where the tables do not say."""
         return self.tables.classes(self.dataset) or 10

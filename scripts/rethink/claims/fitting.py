@@ -37,7 +37,8 @@ def tests_at_chance(evidence: Evidence, limits: Limits) -> list[Case]:
 
         def decide() -> Outcome:
             accuracy = evidence.percent(cell, "test_accuracy")
-            near = abs(accuracy.mean - evidence.chance()) <= limits["chance"]
+            limit = evidence.tolerance(limits["chance"], 3, evidence.chance() / 100)
+            near = abs(accuracy.mean - evidence.chance()) <= limit
             return Outcome(near and not accuracy.missing, str(accuracy))
 
         return Case(model_title(model), (cell,), decide)

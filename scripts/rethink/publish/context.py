@@ -61,9 +61,11 @@ def gather(
     report = _Report(preset, results, paper, templates, tables)
     if report.runs.empty:
         raise RethinkError(f"{results / 'tables/all/cells.csv'}: no cell; nothing to report")
-    sections = [report.claims(), *(report.study(study) for study in preset["studies"])]
-    sections += [report.samples(), report.cells()] if len(tables.cells) else []
-    sections += [report.deviations(deviations), report.provenance()]
+    sections = [report.verdicts(), *(report.study(study) for study in preset["studies"])]
+    sections += [report.samples()] if len(tables.cells) else []
+    sections += [report.claims(), report.deviations(deviations)]
+    sections += [report.cells()] if len(tables.cells) else []
+    sections += [report.provenance()]
     return {
         "title": preset["title"],
         "preset": preset["name"],
@@ -93,13 +95,13 @@ class _Report:
         self.preset, self.results, self.paper = preset, results, paper
         self.templates, self.tables = templates, tables
         self.shown = f"results/{preset['name']}"
-        self.data = {name: self._dataset(name) for name in preset["datasets"]}
-        self.members: dict[str, list[str]] = {}
-        self.scoreboard = Scoreboard(read_verdicts(results / "tables" / "claims.csv"))
         self.experiments = [n for study in preset["studies"] for n in study.get("experiments", [])]
         records = [results / "theory" / name / "run.json" for name in self.experiments]
         theory = [theory_runs(records)] if records else []
         self.runs = pd.concat([tables.runs, *theory], ignore_index=True)
+        self.scoreboard = Scoreboard(read_verdicts(results / "tables" / "claims.csv"))
+        self.data = {name: self._dataset(name) for name in preset["datasets"]}
+        self.members: dict[str, list[str]] = {}
 
     def _dataset(self, name: str) -> dict[str, Any]:
         path = self.results / "data" / name / "manifest.json"
@@ -214,17 +216,23 @@ class _Report:
         of = f"theory/{listing(study['experiments'])}"
         return tables, facts, of, f"{self.shown}/theory/NAME/result.json, from {of}."
 
-    def claims(self) -> Section:
-        """Return the section of the paper's claims and their verdicts."""
+    def verdicts(self) -> Section:
+        """Return the section of the scoreboard: verdicts by item of the paper."""
         facts = {"sentence": self.scoreboard.sentence()}
-        items, claims = self.scoreboard.by_item(), self.scoreboard.claims()
-        items.title = self._caption("claims", "scoreboard_title", facts)
-        items.caption = self._caption("claims", "scoreboard", facts)
-        claims.title = self._caption("claims", "title", facts)
-        claims.caption = self._caption("claims", "caption", facts)
-        claims.source = f"Rule claims, scripts/claims.py; {self.shown}/tables/claims.csv."
-        lead = self._caption("claims", "lead", facts)
-        return Section("claims", "The paper’s claims", lead, [items, claims])
+        table = self.scoreboard.by_item()
+        table.title = self._caption("verdicts", "title", facts)
+        table.caption = self._caption("verdicts", "caption", facts)
+        table.source = f"Rule claims, scripts/claims.py; {self.shown}/tables/claims.csv."
+        return Section("verdicts", "Verdicts", self._caption("verdicts", "lead", facts), [table])
+
+    def claims(self) -> Section:
+        """Return the section of the paper's claims, one by one."""
+        table = self.scoreboard.claims()
+        table.title = self._caption("claims", "title", {})
+        table.caption = self._caption("claims", "caption", {})
+        table.source = f"Rule claims, scripts/claims.py; {self.shown}/tables/claims.csv."
+        lead = self._caption("claims", "lead", {})
+        return Section("claims", "The paper’s claims, one by one", lead, [table])
 
     def deviations(self, path: Path) -> Section:
         """Return the section of what the paper leaves open and what was chosen."""

@@ -72,7 +72,7 @@ class Scoreboard:
             Column("Verdict", "text"),
             Column("Evidence", "command"),
         ]
-        return Table("", "", columns, rows)
+        return Table("", "", columns, rows, name="all-claims")
 
     def _row(self, claim: tuple, grade: str) -> Row:
         criterion = f"Criterion: {claim.criterion}"
@@ -120,4 +120,4 @@ def deviations(frame: pd.DataFrame) -> Table:
         Column("To choose otherwise, in the preset", "code"),
         Column("Expected effect", "prose"),
     ]
-    return Table("", "", columns, rows)
+    return Table("", "", columns, rows, name="left-open")
