@@ -1,20 +1,23 @@
-"""Print every cell's state, for a run that is going on or over, from any terminal."""
+"""Print the state of every cell and experiment, of a run that is going on or over."""
 
 from rethink.errors import run_main
-from rethink.stages import train_code
-from rethink.states import CellState, cell_state, duration
+from rethink.stages import script_code, train_code
+from rethink.states import CellState, cell_state, duration, experiment_state
 from rethink.terminal import chosen_grid, columns, preset_parser, results_folder
 
-ORDER = ("failed", "running", "stale", "waiting", "done")
+ORDER = ("failed", "running", "begun", "stale", "waiting", "done")
 
 
 def main() -> None:
-    """Print a line per cell, those that need attention first, and a count."""
+    """Print a line per cell and experiment, those that need attention first, and a count."""
     grid = chosen_grid(preset_parser(__doc__).parse_args())
     results = results_folder(grid)
     states = {
         name: cell_state(cell, results, train_code(cell.model)) for name, cell in grid.cells.items()
     }
+    for name, experiment in grid.experiments.items():
+        code = script_code(experiment.script)
+        states[f"theory/{name}"] = experiment_state(experiment, results, code)
     ordered = sorted(states, key=lambda name: ORDER.index(states[name].state))
     print(columns([(states[name].state, name, remark(states[name])) for name in ordered]))
     counts = [(state, sum(s.state == state for s in states.values())) for state in ORDER]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rethink.files import sha256_text
-from rethink.grid import Cell
+from rethink.grid import Cell, Experiment
 from rethink.models.catalog import MODELS
 
 # A training process writes its progress about every second; one silent for so long is gone.
@@ -47,6 +47,20 @@ def cell_state(cell: Cell, results: Path, code: str | None = None) -> CellState:
         return CellState("stale")
     last = _last_line(results / "logs" / "cells" / f"{cell.name}.log")
     return CellState("failed", detail=last) if last else CellState("waiting")
+
+
+def experiment_state(experiment: Experiment, results: Path, code: str) -> CellState:
+    """Return the state of an experiment: ``done``, ``stale``, ``begun`` or ``waiting``.
+
+    One that has begun goes on or has failed: its log's last line, in `detail`, tells.
+    """
+    record = read_quietly(results / "theory" / experiment.name / "run.json")
+    if record is not None:
+        digests = record.get("digests", {})
+        good = digests.get("spec") == sha256_text(experiment.spec) and digests.get("code") == code
+        return CellState("done" if good else "stale")
+    last = _last_line(results / "logs" / "theory" / f"{experiment.name}.log")
+    return CellState("begun", detail=last) if last else CellState("waiting")
 
 
 def running_state(cell: Cell, results: Path) -> CellState | None:

@@ -64,7 +64,7 @@ def lease(preference: str, slots: int, check: Callable[[], None]) -> Iterator[De
         if preference == "cuda":
             raise RethinkError("--device cuda: no CUDA device is visible; use --device auto or cpu")
         if preference == "auto":
-            log.info("no GPU is visible: training on the CPU")
+            log.info("no GPU is visible: computing on the CPU")
         yield Device(torch.device("cpu"), "cpu", _processor())
         return
     if "SLURM_JOB_ID" in os.environ:
