@@ -18,7 +18,9 @@ ALEXNET = {name for name in CELLS if "alexnet" in name}
 CURVES = {"Tabulate study curves", "Draw curves/learning_curves"}
 LEVELS = {"Tabulate study levels", "Draw levels/time_to_fit", "Draw levels/test_error"}
 REPORT = {"Render results/tiny/report.html", "Render results/tiny/report.pdf"}
-ALL = {"Tabulate study all"} | REPORT
+CLAIMS = {"Decide the paper's claims"} | REPORT
+ALL = {"Tabulate study all"} | CLAIMS
+LINES = {"Compare linear interpolants: lines", "Draw lines/linear_models"}
 
 
 def test_nothing_changed(project):
@@ -110,6 +112,16 @@ def test_a_new_model(project):
     )
 
 
+def test_one_experiments_setting(project):
+    project.edit("tiny.yaml", "train_examples: 12", "train_examples: 13")
+    assert project.plan() == LINES | CLAIMS
+
+
+def test_a_claims_limit_trains_nothing(project):
+    project.edit("report/claims.csv", "train=99", "train=98")
+    assert project.plan() == CLAIMS
+
+
 def test_a_new_study_of_known_cells_trains_nothing(project):
     study = "  more: {kind: grid, dataset: digits, models: [alexnet], corruptions: [none]}\n"
     path = project.folder / "tiny.yaml"
@@ -128,6 +140,8 @@ def test_a_study_left_out_trains_nothing(project):
     "file, jobs",
     [
         ("scripts/rethink/figures/learning_curves.py", {"Draw curves/learning_curves"} | REPORT),
+        ("scripts/rethink/theory/linear.py", LINES | CLAIMS),
+        ("scripts/rethink/claims/fitting.py", CLAIMS),
         ("scripts/rethink/publish/pdf.py", {"Render results/tiny/report.pdf"}),
         ("scripts/rethink/provenance.py", set()),
         ("scripts/rethink/progress.py", set()),
