@@ -561,6 +561,13 @@ def test_command_line_writes_the_table(run: Path, tmp_path: Path) -> None:
     assert not frame["criterion"].str.contains("{", regex=False).any()
 
 
+def test_parameters_of_other_images_are_not_compared(run: Path) -> None:
+    found = evidence(run)
+    other = found.tables.runs["command"].str.replace('"seed":0', '"seed":0,"input":{"crop":7}')
+    found.tables.runs["command"] = other
+    assert judge("C37", found)["verdict"] == "not run"
+
+
 @pytest.mark.parametrize("examples, verdict", [(10_000, "differs"), (360, "reproduced")])
 def test_few_test_images_widen_the_tolerance(run: Path, examples: int, verdict: str) -> None:
     found = evidence(run)

@@ -3,13 +3,14 @@
 from typing import Any
 
 from rethink.analysis.names import model_title
-from rethink.claims.claim import Case, Outcome
+from rethink.claims.claim import Case, Outcome, Undecidable
 from rethink.claims.evidence import Evidence
 from rethink.models.catalog import MODELS
 
 Limits = dict[str, float]
 
 TRAINABLE = ("inception", "inception_no_bn", "alexnet", "mlp_3x512", "mlp_1x512")
+PAPER_SIDE = 28  # of the images that the paper's parameter counts are for
 # What may differ between true and random labels: the data, and how often the run is repeated.
 DATA_KEYS = frozenset({"name", "corruption", "replicates"})
 
@@ -130,6 +131,11 @@ def has_more_parameters_than_examples(evidence: Evidence, limits: Limits) -> lis
             most = max(evidence.train_examples(name) for name in candidates)
             ratio = count / most
             exact = count == paper
+            side = evidence.spec(cell).get("input", {}).get("crop", PAPER_SIDE)
+            if side != PAPER_SIDE:
+                raise Undecidable(
+                    f"{cell} sees {side}x{side} pixels, the paper's counts are for 28x28"
+                )
             note = "" if exact else f"{model_title(model)}: the paper has {paper:,}, on 28x28x3"
             return Outcome(exact and ratio > limits["ratio"], f"{count:,}, p/n {ratio:.1f}", note)
 
