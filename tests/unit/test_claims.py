@@ -424,7 +424,7 @@ VIOLATIONS = {
         mutate_theory(
             "theorem1", "networks", 1, "knots", "adaptive", "prefix_sums", "residual", value=1e-5
         ),
-        mutate_theory("theorem1", "lemma1", "adaptive", "smallest_eigenvalue", value=1.0),
+        mutate_theory("theorem1", "lemma1", 0, "adaptive", "smallest_eigenvalue", value=1.0),
         lambda found: found.theory["theorem1"]["networks"].pop(),
     ],
     "C36": [mutate_summary("mlp_3x512/signs/none", train_accuracy=0.99)],

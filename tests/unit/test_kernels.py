@@ -222,11 +222,14 @@ def test_other_interpolants_have_a_larger_norm_and_generalize_worse(data, tmp_pa
     result = experiment(data, tmp_path, forced_points=100)
     plain, other = result["rows"][0], result["counterexamples"]
     assert other["random_training_labels"]["norm_ratio"] > 1
+    assert other["random_training_labels"]["test_error"] > 0.7
     forced = other["random_test_labels"]
     assert forced["points"] == 100 and forced["norm_ratio"] > 1
     assert forced["train_error"] == 0 and forced["residual_at_points"] < 1e-8
     assert forced["test_error"] > forced["test_error_at_points"] * 100 / 150 - 1e-9
     assert forced["test_error"] > plain["test_error"]
+    elsewhere = 150 * forced["test_error"] - 100 * forced["test_error_at_points"]
+    assert forced["test_error_elsewhere"] == pytest.approx(elsewhere / 50)
     centres = other["random_centres"]
     assert centres["interpolates"] and centres["train_error"] == 0
     assert centres["norm_ratio"] > 10 and centres["test_error"] > 2 * plain["test_error"]
@@ -257,6 +260,7 @@ def test_a_singular_matrix_goes_through_float64_to_a_jitter_and_says_so(data, tm
     assert "not positive definite at row" in row["attempts"][0]["outcome"]
     assert row["attempts"][1]["jitter"] == 0 and row["attempts"][-1]["outcome"] == "solved"
     assert row["jitter"] > 0 and row["precision"] == "float64" and not row["interpolates"]
+    assert row["rkhs_norm"] is None or row["rkhs_norm"] > 0
     assert "singular" in result["counterexamples"]["note"]
 
 
@@ -396,6 +400,8 @@ def test_whitened_images_are_uncorrelated_and_normalized_before():
 )
 def test_every_kind_of_features_learns_the_digits(data, tmp_path, values):
     result = experiment(data, tmp_path, train_examples=400, **values)
+    assert (result["kind"], result["train_examples"]) == ("kernel", 400)
+    assert result["train_available"] == 1438
     assert result["rows"][0]["test_error"] < 0.1
     assert result["features"]["dimension"] > 0
 

@@ -83,6 +83,36 @@ def test_hessians_differ_where_predictions_do() -> None:
     assert found["relative_difference"] > 1e-2
 
 
+def test_eigenvalues_are_those_of_the_hessian() -> None:
+    x, _ = problem()
+    curvature = np.random.default_rng(4).uniform(0.1, 1, len(x))
+    full = np.linalg.eigvalsh(linear.hessian(x, curvature))[::-1]
+    assert linear.eigenvalues(x, curvature) == pytest.approx(full[: len(x)])
+    assert full[len(x) :] == pytest.approx(np.zeros(x.shape[1] - len(x)), abs=1e-12)
+
+
+def test_soft_labels_have_different_curvatures() -> None:
+    """Or else the logistic Hessian would be the squared loss's, times a constant."""
+    soft = np.array(linear.SOFT)
+    other, own = linear.CURVATURES["logistic"](np.log(soft / (1 - soft)))
+    assert own / other > 1.5
+
+
+@pytest.mark.parametrize("method", [linear.sgd, linear.block_kaczmarz])
+def test_watching_changes_nothing_and_sees_start_and_end(method) -> None:
+    x, y = problem()
+    start = np.ones((x.shape[1], y.shape[1]))
+    seen: list[tuple[int, np.ndarray]] = []
+    watched, alone = (
+        method(x, y, start, 2000, 4, np.random.default_rng(2), watch)
+        for watch in (lambda steps, w: seen.append((steps, w.copy())), linear.unwatched)
+    )
+    assert np.array_equal(watched.w, alone.w)
+    steps = [step for step, _ in seen]
+    assert steps[:4] == [0, 1, 2, 3] and steps == sorted(steps) and steps[-1] == watched.steps
+    assert np.array_equal(seen[0][1], start) and np.array_equal(seen[-1][1], watched.w)
+
+
 def test_logistic_curvature() -> None:
     z, step = np.linspace(-4, 4, 9), 1e-4
     loss = [np.logaddexp(0, z + shift) for shift in (-step, 0, step)]
@@ -129,7 +159,18 @@ def test_experiment(manifest: Path, tmp_path: Path) -> None:
         assert method["from_zero"]["difference_from_minimum_norm"] < 1e-6
         assert method["from_elsewhere"]["difference_from_expected"] < 1e-6
         assert method["from_elsewhere"]["difference_from_minimum_norm"] > 0.1
+        trace = method["trace"]
+        assert len(set(map(len, trace.values()))) == 1
+        assert len(set(trace["steps"])) == len(trace["steps"])
+        assert trace["steps"][-1] == method["steps"]
+        assert trace["from_zero"][0] == 1
+        assert trace["from_zero"][-1] == method["from_zero"]["difference_from_minimum_norm"]
     assert result["interpolants"]["minimum_norm"]["train_error"] == 0
+    assert (result["train_examples"], result["train_available"]) == (20, 40)
+    for row in result["hessians"]:
+        first, second = row["eigenvalues"]
+        assert len(first) == row["rank"] == 20
+        assert first == pytest.approx(second, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,14 @@ def test_experiment(manifest: Path, tmp_path: Path) -> None:
         assert network["parameters"] == 2 * network["points"] + 64
         for depth in network["depths"]:
             assert depth["residual"] < 1e-9 and depth["label_accuracy"] == 1
+    assert [row["points"] for row in result["lemma1"]] == [10, 30]
+    for row in result["lemma1"]:
+        for rule in ("adaptive", "midpoint"):
+            spectrum = row[rule]
+            assert spectrum["smallest_eigenvalue"] == spectrum["smallest_difference"]
+            assert spectrum["rank"] == row["points"]
+            assert spectrum["smallest_singular_value"] <= spectrum["smallest_eigenvalue"]
+    assert result["train_available"] == 40
     assert (tmp_path / "a" / "run.json").is_file()
     experiment(manifest, tmp_path / "b", **spec)
     for name in ("result.json", "residuals.csv"):

@@ -83,7 +83,8 @@ def theorem_holds(evidence: Evidence, limits: Limits) -> list[Case]:
         labels = min(fit["float64_sum"]["label_accuracy"] for fit in fits)
         off = max(
             abs(row["smallest_eigenvalue"] / row["smallest_difference"] - 1)
-            for row in result["lemma1"].values()
+            for size in result["lemma1"]
+            for row in size.values()
             if isinstance(row, dict)
         )
         both = {n["target"] for n in networks} >= {"random", "true"}

@@ -35,9 +35,20 @@ def random_labels(labels: torch.Tensor, classes: int, *key: object) -> torch.Ten
 
 
 def random_training_labels(
-    factor: Cholesky, train_labels: torch.Tensor, classes: int, norm: float, key: tuple
+    kernel: Kernel,
+    factor: Cholesky,
+    minimum: float,
+    train_labels: torch.Tensor,
+    test_labels: torch.Tensor,
+    classes: int,
+    tile: int,
+    key: tuple,
 ) -> dict[str, Any]:
-    """Return the norm that random labels of the training points need: they too are fitted."""
+    """Return the norm that random labels of the training points need: they too are fitted.
+
+    `minimum` is the norm that the true labels need. The test error is against the true labels.
+    """
+    size = factor.size
     targets = one_hot(
         random_labels(train_labels, classes, *key, "random training labels"),
         classes,
@@ -45,7 +56,13 @@ def random_training_labels(
     )
     half = factor.solve_lower(targets)
     own = _root(half.double().square())
-    return {"rkhs_norm": own, "norm_ratio": own / norm}
+    coefficients = factor.solve_upper(half)
+    predicted = kernel.apply(slice(size, size + len(test_labels)), size, coefficients, tile)
+    return {
+        "rkhs_norm": own,
+        "norm_ratio": own / minimum,
+        "test_error": error(predicted, test_labels),
+    }
 
 
 def random_test_labels(
@@ -103,6 +120,9 @@ def random_test_labels(
         "train_examples_checked": checked,
         "test_error": error(predicted, test_labels),
         "test_error_at_points": error(predicted[:points], test_labels[:points]),
+        "test_error_elsewhere": (
+            error(predicted[points:], test_labels[points:]) if points < len(test_labels) else None
+        ),
         "residual_at_points": float((predicted[:points] - targets).abs().max()),
     }
 

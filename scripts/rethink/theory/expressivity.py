@@ -36,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "targets": ["random", "true"],
 }
 TARGETS = ("random", "true")
-LEMMA_SIZE = 1000  # eigenvalues and singular values cost n^3
+LEMMA_SIZES = (10, 30, 100, 300, 1000)  # eigenvalues and singular values cost n^3
 EXACT_POINTS = 5
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 
@@ -59,11 +59,12 @@ def run(spec: dict[str, Any], manifest: Path, out: Path, record: Record) -> None
         "dataset": data.name,
         "classes": data.classes,
         "dimensions": int(np.prod(data.image_shape)),
+        "train_available": len(data.train_images),
         "duplicates_left_out": experiment.duplicates,
         "networks": [
             experiment.network(size, target) for size in spec["sizes"] for target in spec["targets"]
         ],
-        "lemma1": experiment.lemma1(),
+        "lemma1": [experiment.lemma1(size) for size in experiment.lemma_sizes],
     }
     write_json(out / "result.json", rounded(result))
     write_text(out / "residuals.csv", experiment.residuals.text())
@@ -111,7 +112,7 @@ class Experiment:
         self.duplicates = len(order) - len(kept)
         self.rows = order[kept][:most]
         self.images = images[self.rows]
-        self.lemma_size = min(LEMMA_SIZE, most)
+        self.lemma_sizes = [size for size in LEMMA_SIZES if size <= most] or [most]
         self.directions: dict[int, tuple[np.ndarray, np.ndarray, float]] = {}
 
     def direction(self, size: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -233,9 +234,8 @@ class Experiment:
             "difference_from_theorem": float(np.abs(values - network.piecewise(z)).max()),
         }
 
-    def lemma1(self) -> dict[str, Any]:
-        """Return the spectrum of A for the first points, with both rules for the knots."""
-        size = self.lemma_size
+    def lemma1(self, size: int) -> dict[str, Any]:
+        """Return the spectrum of A for the first `size` points, with both rules for the knots."""
         _, z, _ = self.direction(size)
         ordered = np.sort(z)
         rows: dict[str, Any] = {"points": size}

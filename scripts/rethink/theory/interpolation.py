@@ -213,7 +213,8 @@ def run(
     `work` is a folder to keep what a factorization has finished, until the end; None keeps nothing.
     """
     spec, clock = Spec.parse(values), Clock()
-    examples = choose(open_dataset(manifest), spec)
+    arrays = open_dataset(manifest)
+    examples = choose(arrays, spec)
     memory = Memory(device)
     precision = spec.precision
     if precision == "auto":
@@ -234,9 +235,11 @@ def run(
         predictions.append(predicted)
     result = {
         "schema": 1,
+        "kind": "kernel",
         "name": spec.name,
         "dataset": spec.dataset,
         "train_examples": examples.train,
+        "train_available": len(arrays.train_labels),
         "test_examples": examples.test,
         "classes": examples.classes,
         "features": description,
@@ -363,7 +366,9 @@ class Study:
             test = slice(self.size, self.size + len(self.test_labels))
             predicted = kernel.apply(test, self.size, coefficients, self.tile)
         residual = float((values - targets).abs().max())
-        norm = math.sqrt(max(float((coefficients.double() * values.double()).sum()), 0.0))
+        squared = float((coefficients.double() * values.double()).sum())
+        # of a matrix that is singular to rounding, nothing may be left of it
+        norm = math.sqrt(squared) if squared > 0 else math.nan
         train_error = error(values, self.train_labels)
         row = {
             "regularization": value,
@@ -466,7 +471,14 @@ class Study:
             return {"note": "the kernel matrix is singular: no exact interpolant to compare with"}
         found = {
             "random_training_labels": counterexamples.random_training_labels(
-                solution.factor, self.train_labels, self.classes, norm, key
+                kernel,
+                solution.factor,
+                norm,
+                self.train_labels,
+                self.test_labels,
+                self.classes,
+                self.tile,
+                key,
             ),
             "random_test_labels": counterexamples.random_test_labels(
                 kernel,

@@ -8,6 +8,7 @@ the Hessian (1/n) X^T diag(beta) X, beta_i the second derivative of the loss at 
 depends on w through X w = y alone.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from rethink.theory.rounding import rounded
 DEFAULTS: dict[str, Any] = {"train_examples": 200, "steps": 1_000_000, "batch_size": 16, "seed": 0}
 STOP = 1e-9  # the largest residual, relative to that at the start, at which SGD has arrived
 CHECK_EVERY = 1000
+WATCH_GROWTH = 1.5  # of the number of steps from one look at an iteration to the next
 RANK_TOLERANCE = 1e-10  # of the largest singular value
 
 
@@ -39,7 +41,8 @@ def run(spec: dict[str, Any], manifest: Path, out: Path, record: Record) -> None
     """
     spec = _checked(spec)
     started = time.perf_counter()
-    sample = draw(open_dataset(manifest), spec["train_examples"], spec["seed"])
+    data = open_dataset(manifest)
+    sample = draw(data, spec["train_examples"], spec["seed"])
     prepared = time.perf_counter()
     result, seconds = study(sample, spec)
     header = {
@@ -48,6 +51,7 @@ def run(spec: dict[str, Any], manifest: Path, out: Path, record: Record) -> None
         "name": spec["name"],
         "dataset": sample.name,
         "train_examples": len(sample.train),
+        "train_available": len(data.train_images),
         "test_examples": len(sample.test),
         "classes": sample.classes,
         "dimensions": sample.train.shape[1],
@@ -163,6 +167,14 @@ class Descent:
     arrived: bool
 
 
+# Is told of the number of steps taken and of the weights, which it leaves as they are.
+Watch = Callable[[int, np.ndarray], None]
+
+
+def unwatched(steps: int, w: np.ndarray) -> None:
+    """Do nothing."""
+
+
 def sgd(
     x: np.ndarray,
     y: np.ndarray,
@@ -170,6 +182,7 @@ def sgd(
     steps: int,
     batch_size: int,
     generator: np.random.Generator,
+    watch: Watch = unwatched,
 ) -> Descent:
     """Minimize |X w - Y|^2 / 2n by SGD with a constant step, batches drawn with replacement.
 
@@ -187,6 +200,7 @@ def sgd(
         steps,
         lambda: generator.integers(0, count, size=(CHECK_EVERY, batch_size)),
         lambda rows, residual: step * residual,
+        watch,
     )
 
 
@@ -197,6 +211,7 @@ def block_kaczmarz(
     steps: int,
     batch_size: int,
     generator: np.random.Generator,
+    watch: Watch = unwatched,
 ) -> Descent:
     """Minimize the same by steps that solve their batch exactly (Needell and Tropp 2014).
 
@@ -214,7 +229,7 @@ def block_kaczmarz(
         drawn = generator.random((CHECK_EVERY // 10, count)).argpartition(batch_size - 1, axis=1)
         return drawn[:, :batch_size]
 
-    return _descend(x, y, start, steps, batches, direction)
+    return _descend(x, y, start, steps, batches, direction, watch)
 
 
 def _descend(
@@ -224,18 +239,28 @@ def _descend(
     steps: int,
     batches: Callable[[], np.ndarray],
     direction: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    watch: Watch,
 ) -> Descent:
-    """Add X_B^T direction(B, Y_B - X_B w) for one batch B after another."""
-    w, done = start.copy(), 0
+    """Add X_B^T direction(B, Y_B - X_B w) for one batch B after another.
+
+    `watch` sees the start, the end, and the weights at numbers of steps that grow geometrically.
+    """
+    w, done, due = start.copy(), 0, 1
+    watch(done, w)
     first = np.abs(y - x @ w).max()
     while done < steps:
         for rows in batches()[: steps - done]:
             batch = x[rows]
             w += batch.T @ direction(rows, y[rows] - batch @ w)
             done += 1
-        if np.abs(y - x @ w).max() <= STOP * first:
-            return Descent(w, done, True)
-    return Descent(w, done, False)
+            if done == due:
+                watch(done, w)
+                due = math.ceil(WATCH_GROWTH * due)
+        arrived = bool(np.abs(y - x @ w).max() <= STOP * first)
+        if arrived or done == steps:
+            watch(done, w)
+            return Descent(w, done, arrived)
+    raise AssertionError("at least one step is asked for")
 
 
 # The second derivative of each loss in the prediction z, given the target t.
@@ -244,7 +269,9 @@ CURVATURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     # log(1 + e^z) - t z has its minimum in z where sigmoid(z) = t: interpolation of soft labels
     "logistic": lambda z: 1 / (2 + np.exp(z) + np.exp(-z)),
 }
-SOFT = (0.1, 0.9)  # the logistic loss's labels for the other classes and for the own
+# The logistic loss's labels for the other classes and for the own; they do not add up to 1, for
+# then all second derivatives would be the same.
+SOFT = (0.1, 0.8)
 
 
 def hessian(x: np.ndarray, curvature: np.ndarray) -> np.ndarray:
@@ -252,10 +279,20 @@ def hessian(x: np.ndarray, curvature: np.ndarray) -> np.ndarray:
     return x.T @ (curvature[:, None] * x) / len(x)
 
 
+def eigenvalues(x: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    """Return the n largest eigenvalues of `hessian`, descending; the others are zero.
+
+    They are the squared singular values of n^(-1/2) diag(beta)^(1/2) X, which keep their digits
+    where those of the Hessian itself are lost to rounding.
+    """
+    root = np.sqrt(curvature / len(x))[:, None] * x
+    return np.linalg.svd(root, compute_uv=False) ** 2
+
+
 def compare_hessians(
     x: np.ndarray, targets: np.ndarray, first: np.ndarray, second: np.ndarray, loss: str
 ) -> dict[str, Any]:
-    """Return how two interpolants' Hessians differ, and their rank.
+    """Return how two interpolants' Hessians differ, their rank and their largest eigenvalues.
 
     Parameters
     ----------
@@ -263,16 +300,17 @@ def compare_hessians(
     first, second : (d,) two different w with X w = targets.
     """
     one, two = (hessian(x, CURVATURES[loss](x @ w)) for w in (first, second))
-    root = np.sqrt(CURVATURES[loss](targets))[:, None] * x
-    values = np.linalg.svd(root, compute_uv=False)
+    values = eigenvalues(x, CURVATURES[loss](targets))
     return {
         "loss": loss,
         "distance": float(np.linalg.norm(first - second) / np.linalg.norm(first)),
         "prediction_difference": float(np.abs(x @ (first - second)).max()),
         "relative_difference": float(np.linalg.norm(one - two) / np.linalg.norm(one)),
         "largest_entry_difference": float(np.abs(one - two).max()),
-        "rank": int((values > RANK_TOLERANCE * values[0]).sum()),
+        "rank": int((values > RANK_TOLERANCE**2 * values[0]).sum()),
         "dimensions": x.shape[1],
+        # of the one and of the other; all further ones are zero
+        "eigenvalues": [eigenvalues(x, CURVATURES[loss](x @ w)).tolist() for w in (first, second)],
     }
 
 
@@ -293,6 +331,7 @@ def study(sample: Sample, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[st
     for name, method in (("sgd", sgd), ("block_kaczmarz", block_kaczmarz)):
         begun = time.perf_counter()
         generator = seeds.generator(*key, name)
+        trace = _Trace(least, expected)
         both = method(
             x,
             np.hstack([y, y]),
@@ -300,6 +339,7 @@ def study(sample: Sample, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[st
             spec["steps"] if name == "sgd" else spec["steps"] // 100,
             batches[name],
             generator,
+            trace,
         )
         zero, other = np.split(both.w, 2, axis=1)
         methods[name] = {
@@ -308,6 +348,7 @@ def study(sample: Sample, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[st
             "arrived": both.arrived,
             "from_zero": report.of(zero, least),
             "from_elsewhere": report.of(other, expected),
+            "trace": trace.columns,
         }
         seconds[name] = time.perf_counter() - begun
     begun = time.perf_counter()
@@ -339,6 +380,34 @@ def _hessians(sample: Sample, basis: np.ndarray, start: np.ndarray, loss: str) -
     first = minimum_norm(sample.train, own[:, None])
     second = first + outside(basis, start[:, :1])
     return compare_hessians(sample.train, own, first[:, 0], second[:, 0], loss)
+
+
+class _Trace:
+    """How far the weights from zero and from elsewhere are from where they should go, by steps.
+
+    columns : ``steps``; ``from_zero``, relative distance of the weights from the minimum-norm
+        interpolant; ``from_elsewhere``, the same from the other start, and
+        ``from_elsewhere_expected``, from the interpolant that this start should lead to.
+    """
+
+    def __init__(self, least: np.ndarray, expected: np.ndarray):
+        self.least, self.expected = least, expected
+        names = ("steps", "from_zero", "from_elsewhere", "from_elsewhere_expected")
+        self.columns: dict[str, list[float]] = {name: [] for name in names}
+
+    def __call__(self, steps: int, w: np.ndarray) -> None:
+        """Note the distances of `w` (d, 2k), both starts side by side."""
+        if self.columns["steps"][-1:] == [steps]:
+            return  # the end, which was due in any case
+        zero, other = np.split(w, 2, axis=1)
+        values = {
+            "steps": steps,
+            "from_zero": _relative(zero - self.least, self.least),
+            "from_elsewhere": _relative(other - self.least, self.least),
+            "from_elsewhere_expected": _relative(other - self.expected, self.expected),
+        }
+        for name, value in values.items():
+            self.columns[name].append(value)
 
 
 class _Report:
