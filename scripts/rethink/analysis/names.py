@@ -1,7 +1,13 @@
 """The order and the words in which models, corruptions and regularizers appear to a reader."""
 
 from rethink import corruption_names, regularizers
+from rethink.datasets.catalog import KINDS as DATASETS
 from rethink.models.catalog import MODELS
+
+
+def dataset_title(name: str) -> str:
+    """Return a dataset's short title; one outside the catalog is called by its name."""
+    return DATASETS[name].title.partition(" (")[0] if name in DATASETS else name
 
 
 def model_title(name: str) -> str:

@@ -20,6 +20,7 @@ from rethink import corruption_names
 from rethink.files import write_bytes
 
 WIDTH = 6.8  # inches: the text width of an A4 page with its margins
+PERCENT_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 MAX_POINTS = 300  # of a drawn line; more cannot be told apart at this size
 
 BLACK, GREY = "#000000", "#6e6e6e"
@@ -124,6 +125,23 @@ def paper_handle(label: str) -> Line2D:
     )
 
 
+# One value of the paper's and one of ours, where no condition has to be told.
+PAPER_POINT = {
+    "linestyle": "none",
+    "marker": "D",
+    "markersize": 5,
+    "markerfacecolor": "white",
+    "markeredgecolor": VERMILLION,
+    "zorder": 3,
+}
+OUR_POINT = {"linestyle": "none", "marker": "o", "color": BLUE, "zorder": 4}
+
+
+def point_handle(look: dict[str, object], label: str) -> Line2D:
+    """Return the legend's entry for single values, e.g. `PAPER_POINT`."""
+    return Line2D([], [], **look, label=label)
+
+
 def handle(look: Look, label: str) -> Line2D:
     """Return the legend's entry for a condition."""
     return Line2D([], [], color=look.colour, linestyle=look.dash, marker=look.marker, label=label)
@@ -140,6 +158,26 @@ def message(text: str) -> Figure:
     axes[0, 0].axis("off")
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", color=GREY)
     return result
+
+
+def remark(axes: Axes, height: float, text: str) -> None:
+    """Write a few words at the left end of the row at `height`."""
+    place = axes.get_yaxis_transform()
+    axes.text(0.015, height, text, transform=place, va="center", fontsize=6.5, color=GREY)
+
+
+def error_axis(axes: Axes, values: Iterable[float]) -> None:
+    """Make the x axis fit errors in percent: logarithmic with plain numbers, unless one is zero."""
+    known = [value for value in values if not np.isnan(value)]
+    if not known or min(known) <= 0:
+        axes.set_xlim(left=0)
+        return
+    low, high = min(known) / 1.6, max(known) * 1.6
+    inside = [tick for tick in PERCENT_TICKS if low <= tick <= high]
+    axes.set_xscale("log")
+    axes.set_xlim(low, min(high, 115))
+    axes.set_xticks(inside, [f"{tick:g}" for tick in inside])
+    axes.minorticks_off()
 
 
 def thin_out(count: int) -> np.ndarray:
