@@ -18,6 +18,21 @@ def fixed(value: float, digits: int) -> str:
     return text.replace("-", MINUS) if float(text.replace(",", "")) else text.lstrip("-")
 
 
+def scientific(value: float, digits: int = 1) -> str:
+    """Return ``1.5e−6`` with `digits` decimals; ``0`` for zero."""
+    if value == 0:
+        return "0"
+    number, _, exponent = f"{value:.{digits}e}".partition("e")
+    return f"{number}e{int(exponent)}".replace("-", MINUS)
+
+
+def magnitude(value: float) -> str:
+    """Return a number of any size, e.g. ``3.4e−14``, ``0.13``, ``22.7``, ``8,967``, ``2.0e7``."""
+    if not 0.01 <= value < 1e6:
+        return scientific(value)
+    return fixed(value, 2 if value < 1 else 1 if value < 1000 else 0)
+
+
 def signed(value: float, digits: int) -> str:
     """Return a difference with its sign."""
     text = fixed(value, digits)
