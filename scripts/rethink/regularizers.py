@@ -46,6 +46,12 @@ def settings(name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
+def augments(name: str) -> bool:
+    """Return whether a regularizer, or a part of a sum that is built in, changes the images."""
+    given = settings("+".join(p for p in name.split("+") if p in BUILT_IN) or "none", BUILT_IN)
+    return any(given.get(key) for key in ("random_crop", "flip", "rotation"))
+
+
 def title(name: str) -> str:
     """Return the words of a regularizer for a reader, e.g. ``crop + weight decay``."""
     return " + ".join(part.replace("_", " ") for part in name.split("+"))

@@ -20,6 +20,7 @@ from rethink import corruption_names
 from rethink.files import write_bytes
 
 WIDTH = 6.8  # inches: the text width of an A4 page with its margins
+THOUSANDS_FROM = 3000  # steps; shorter runs count single steps
 MAX_POINTS = 300  # of a drawn line; more cannot be told apart at this size
 
 BLACK, GREY = "#000000", "#6e6e6e"
@@ -64,6 +65,8 @@ class Look(NamedTuple):
 CORRUPTIONS = {
     "none": Look(BLACK, "-", "o"),
     "labels": Look(VERMILLION, (0, (6, 1.5)), "s"),
+    "wrong_labels": Look(BROWN, (0, (8, 2)), "X"),
+    "signs": Look(GREY, (0, (3, 1, 1, 1, 1, 1)), "*"),
     "shuffled_pixels": Look(BLUE, (0, (4, 1, 1, 1)), "^"),
     "random_pixels": Look(GREEN, (0, (2, 1)), "D"),
     "gaussian": Look(PURPLE, (0, (1, 0.8)), "v"),
@@ -140,6 +143,13 @@ def message(text: str) -> Figure:
     axes[0, 0].axis("off")
     axes[0, 0].text(0.5, 0.5, text, ha="center", va="center", color=GREY)
     return result
+
+
+def step_axis(steps: Iterable[int]) -> tuple[int, str]:
+    """Return what to divide training steps by on an axis that reaches all of them, and its label."""
+    if max(steps) >= THOUSANDS_FROM:
+        return 1000, "thousand training steps"
+    return 1, "training steps"
 
 
 def thin_out(count: int) -> np.ndarray:

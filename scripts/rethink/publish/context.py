@@ -10,10 +10,11 @@ import pandas as pd
 
 from rethink import studies as study_catalog
 from rethink.analysis.collect import theory_runs
-from rethink.analysis.names import cell_order, model_order, model_title
+from rethink.analysis.names import cell_order, model_order, model_title, outcome
 from rethink.analysis.sources import read_results
 from rethink.analysis.tables import TEXT, Tables, read_table
 from rethink.claims.verdicts import read_verdicts
+from rethink.corruption_names import NOISY_LABELS
 from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
@@ -24,7 +25,6 @@ from rethink.publish.studies import (
     criterion,
     fit_time,
     fit_times,
-    outcome,
 )
 from rethink.publish.theory import KINDS as THEORY_KINDS
 from rethink.publish.theory import TheoryView
@@ -294,7 +294,7 @@ class _Report:
 
     def _cell_row(self, cell: Any, times: dict[str, Any], runs: pd.DataFrame) -> Row:
         ended = outcome(cell.n, cell.n_fitted, cell.n_diverged)
-        named = cell.corruption_kind == "labels"
+        named = cell.corruption_kind in NOISY_LABELS
         given = accuracy(cell.test_accuracy_given_mean, cell.test_accuracy_given_sd, cell)
         seconds = runs["train_seconds"].get(cell.cell, math.nan)
         device = "CPU" if runs["device_type"].get(cell.cell) == "cpu" else cell.device
