@@ -86,18 +86,6 @@ def _draw(name: str, kind: str, text: str) -> int:
     return int(text)
 
 
-def draw(name: str) -> int:
-    """Return which draw of its kind a corruption is, counted from 1."""
-    kind, _, variant = parse(name)
-    return int(variant or 1) if kind in REPEATED else 1
-
-
-def base(name: str) -> str:
-    """Return the first draw of a corruption, e.g. ``signs`` for ``signs-3``; others themselves."""
-    corruption = parse(name)
-    return corruption.kind if corruption.kind in REPEATED else corruption.name
-
-
 def canonical(name: str) -> str:
     """Return the one spelling of `name`; raises ValueError like `parse`."""
     return parse(name).name

@@ -185,7 +185,9 @@ def expand(preset: Preset, source: str) -> Grid:
         experiments=experiments,
         datasets={name: _dataset_spec(name, entry) for name, entry in settings.items()},
         corruptions={
-            (d, c): _corruption_spec(d, c, settings[d], preset.seed) for d, c in pairs if c != "none"
+            (d, c): _corruption_spec(d, c, settings[d], preset.seed)
+            for d, c in pairs
+            if c != "none"
         },
     )
 

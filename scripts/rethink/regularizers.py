@@ -13,6 +13,8 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "dropout": {"dropout": 0.5},
     "early_stopping": {"early_stopping": {"validation": 0.1, "patience": 10}},
 }
+# Where the name says less than a reader needs.
+TITLES = {"augment": "flip and rotation"}
 
 
 def canonical(name: str, known: dict[str, dict[str, Any]]) -> str:
@@ -54,4 +56,4 @@ def augments(name: str) -> bool:
 
 def title(name: str) -> str:
     """Return the words of a regularizer for a reader, e.g. ``crop + weight decay``."""
-    return " + ".join(part.replace("_", " ") for part in name.split("+"))
+    return " + ".join(TITLES.get(part, part.replace("_", " ")) for part in name.split("+"))

@@ -1,5 +1,8 @@
 """Rows of the paper's values beside ours, joined by a line: the parts of a dumbbell plot."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -19,7 +22,14 @@ PAPER = {
 OURS = {"linestyle": "none", "marker": "o", "markersize": 4, "color": style.BLUE}
 
 
-def places(rows: pd.DataFrame) -> tuple[np.ndarray, list[str], dict[float, str]]:
+def condition(row: Any) -> str:
+    """Return what a row was trained on and with, as the paper's Table 1 has it."""
+    return row_title(row.corruption, row.regularizer)
+
+
+def places(
+    rows: pd.DataFrame, label: Callable[[Any], str] = condition
+) -> tuple[np.ndarray, list[str], dict[float, str]]:
     """Return the height of each row, its label, and the headings of the models by height."""
     heights, labels, headings = [], [], {}
     height, model = -1.0, None
@@ -30,7 +40,7 @@ def places(rows: pd.DataFrame) -> tuple[np.ndarray, list[str], dict[float, str]]
             headings[height] = model_title(model)
         height += 1
         heights.append(height)
-        labels.append(row_title(row.corruption, row.regularizer))
+        labels.append(label(row))
     return np.array(heights), labels, headings
 
 
@@ -45,12 +55,15 @@ def draw_pairs(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, value: str) 
 
 
 def name_rows(
-    axes: Axes, heights: np.ndarray, labels: list[str], headings: dict[float, str]
+    panels: Sequence[Axes], heights: np.ndarray, labels: list[str], headings: dict[float, str]
 ) -> None:
-    """Write the rows' labels and the headings, in bold, beside the leftmost panel."""
+    """Write the rows' labels and the headings, in bold, beside the first of panels that share."""
+    axes = panels[0]
     axes.set_ylim(heights[-1] + 0.9, -0.6)
     axes.set_yticks([*heights, *headings], [*labels, *headings.values()])
-    axes.tick_params(axis="y", length=0)
+    for panel in panels:
+        panel.tick_params(axis="y", length=0)
+        panel.grid(visible=False, axis="y")
     for label in axes.get_yticklabels()[len(labels) :]:
         label.set_fontweight("bold")
 

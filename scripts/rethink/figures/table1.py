@@ -26,12 +26,11 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
         axes.set_xlabel(label)
         axes.set_xlim(-3, 103)
         axes.set_xticks(range(0, 101, 20))
-        axes.grid(visible=False, axis="y")
     for height, cell in zip(heights, rows.itertuples(), strict=True):
         text = "not run" if not cell.cell else ""
         if cell.n_diverged:
             text = f"{cell.n_diverged} of {cell.n} diverged"
         dumbbell.remark(panels[0], 2, height, text)
-    dumbbell.name_rows(panels[0], heights, labels, headings)
+    dumbbell.name_rows(panels, heights, labels, headings)
     style.legend(figure, dumbbell.handles())
     return figure, rows
