@@ -38,6 +38,8 @@ from rethink.fields import (
     Section,
     Whole,
 )
+from rethink.models.arguments import accepted
+from rethink.models.catalog import MODELS
 
 MAIN_PRESET = "paper"  # in config/config.yaml, the file that every Snakemake project has
 RESERVED_STUDIES = {"all", "samples"}
@@ -84,12 +86,24 @@ class Settings(Section):
 
 
 class CellSettings(Settings):
-    """Settings of a model's cells, or of single cells.
-
-    A model's `weight_decay` is the coefficient that the regularizer of that name switches on.
-    """
+    """Settings of single cells."""
 
     replicates: Count | None = None
+
+
+class ModelSettings(CellSettings):
+    """Settings of a model's cells, and arguments of the model itself.
+
+    `weight_decay` is the coefficient that the regularizer of that name switches on. Which
+    `arguments` there are depends on the model: `validate` compares them with
+    `rethink.models.arguments`.
+    """
+
+    arguments: dict[str, Any] = {}
+
+    def given(self) -> dict[str, Any]:
+        """Return the training settings that were written down, by name."""
+        return self.model_dump(exclude_unset=True, exclude={"replicates", "arguments"})
 
 
 class DatasetSettings(Section):
@@ -101,6 +115,8 @@ class DatasetSettings(Section):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     image_size: Annotated[Whole, Field(ge=4)] | None = None
     crop: Annotated[Whole, Field(ge=4)] | None = None
+    whitening: Literal["after_crop", "before_crop"] = "after_crop"
+    corrupted_area: Literal["image", "crop"] = "image"
 
     @field_validator("kind")
     @classmethod
@@ -249,7 +265,7 @@ class Preset(Section):
     cells_per_gpu: Count = 1
     datasets: dict[Name, DatasetSettings] = {}
     training: Settings = Settings()
-    models: dict[ModelName, CellSettings] = {}
+    models: dict[ModelName, ModelSettings] = {}
     regularizers: dict[Name, Settings] = {}
     cells: dict[str, CellSettings] = {}
     studies: dict[Name, AnyStudy] = Field(min_length=1)
@@ -315,15 +331,33 @@ def validate(raw: dict[str, Any], source: str) -> Preset:
         "described": described,
         "regularizers": known_regularizers(raw.get("regularizers", {})),
     }
+    mistakes = _argument_mistakes(raw.get("models"))
     try:
-        return Preset.model_validate(raw, context=context)
+        preset = Preset.model_validate(raw, context=context)
     except ValidationError as error:
-        raise ConfigError([f"{source}: {line}" for line in _sentences(error)]) from None
+        mistakes = error.errors() + mistakes
+    if mistakes:
+        raise ConfigError([f"{source}: {line}" for line in _sentences(mistakes)])
+    return preset
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def _argument_mistakes(models: Any) -> list[Any]:
+    """Return the mistakes in the arguments of known models, as pydantic reports them."""
+    mistakes = []
+    for name, settings in models.items() if isinstance(models, dict) else ():
+        arguments = settings.get("arguments") if isinstance(settings, dict) else None
+        if name not in MODELS or not isinstance(arguments, dict):
+            continue
+        try:
+            accepted(name).model_validate(arguments)
+        except ValidationError as error:
+            place = ("models", name, "arguments")
+            mistakes += [{**entry, "loc": (*place, *entry["loc"])} for entry in error.errors()]
+    return mistakes
+
+
+def _sentences(errors: list[Any]) -> list[str]:
     """Return the mistakes, without those that only follow from a mistake further in."""
-    errors = error.errors()
     locations = [e["loc"] for e in errors]
 
     def follows(e: Any) -> bool:
@@ -342,6 +376,8 @@ def _sentence(error: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         known = _known_keys(location[:-1])
+        if not known:
+            return f"{path}: unknown key '{location[-1]}': there are none here"
         return f"{path}: unknown key '{location[-1]}'{suggest(str(location[-1]), known)}"
     if kind == "missing":
         return f"{path}: this key is missing"
@@ -369,6 +405,8 @@ def _known_keys(location: list[Any]) -> list[str]:
     section: Any = Preset
     if location[:1] == ["studies"] and len(location) > 2:
         section, location = STUDY_SECTIONS[location[2]], location[3:]
+    if location[:1] == ["models"] and location[2:] == ["arguments"]:
+        section, location = accepted(location[1]), []
     for part in location:
         if typing.get_origin(section) in (dict, tuple):
             section = _section_in(section)

@@ -9,17 +9,24 @@ from rethink.errors import suggest
 VARIANTS = {
     "none": (),
     "labels": (),
+    "wrong_labels": (),
+    "signs": (),
     "shuffled_pixels": ("tied", "scalars"),
     "random_pixels": ("scalars", "tied"),
     "gaussian": ("global", "channels"),
     "gaussian_noise": (),
 }
-LEVELLED = ("labels", "gaussian_noise")
-PATTERN = re.compile(r"[a-z][a-z_]*(-[a-z0-9.]+)?")
+LEVELLED = ("labels", "wrong_labels", "gaussian_noise")
+REPEATED = ("signs",)  # a number after the name counts the draws, from 1
+NOISY_LABELS = ("labels", "wrong_labels")  # they leave the true labels to compare with
+LABEL_KINDS = (*NOISY_LABELS, "signs")  # they change labels, the others images
 
 
 class Corruption(NamedTuple):
-    """A corruption: its kind, its level in (0, 1] (or None) and its variant (or None)."""
+    """A corruption: its kind, its level in (0, 1] (or None) and its variant (or None).
+
+    The variant of a kind in `REPEATED` is the number of the draw, None for the first.
+    """
 
     kind: str
     level: float | None = None
@@ -30,15 +37,16 @@ class Corruption(NamedTuple):
         """The one spelling used in files: no default variant, the level without spare zeros."""
         if self.level is not None:
             return f"{self.kind}-{self.level:g}"
-        if self.variant is not None and self.variant != VARIANTS[self.kind][0]:
+        if self.variant is not None and self.variant not in VARIANTS[self.kind][:1]:
             return f"{self.kind}-{self.variant}"
         return self.kind
 
 
 def parse(name: str) -> Corruption:
-    """Read a name such as ``labels-0.5`` or ``random_pixels-tied``; ``labels-0`` is ``none``.
+    """Read a name such as ``labels-0.5``, ``random_pixels-tied`` or ``signs-2``.
 
-    Raises ValueError, with what would be right, for an unknown kind, level or variant.
+    ``labels-0`` is ``none``, and ``signs-1`` is ``signs``. Raises ValueError, with what would be
+    right, for an unknown kind, level, variant or draw.
     """
     kind, dash, rest = str(name).partition("-")
     if kind not in VARIANTS:
@@ -46,6 +54,9 @@ def parse(name: str) -> Corruption:
     if kind in LEVELLED:
         level = _level(name, kind, rest)
         return Corruption(kind, level) if level else Corruption("none")
+    if kind in REPEATED and dash:
+        draw = _draw(name, kind, rest)
+        return Corruption(kind, None, str(draw) if draw > 1 else None)
     variants = VARIANTS[kind]
     if not dash:
         return Corruption(kind, None, variants[0] if variants else None)
@@ -67,6 +78,14 @@ def _level(name: str, kind: str, text: str) -> float:
     return level
 
 
+def _draw(name: str, kind: str, text: str) -> int:
+    if not re.fullmatch("0*[1-9][0-9]*", text):
+        raise ValueError(
+            f"corruption '{name}': after '{kind}-' comes the number of the draw, as in '{kind}-2'"
+        )
+    return int(text)
+
+
 def canonical(name: str) -> str:
     """Return the one spelling of `name`; raises ValueError like `parse`."""
     return parse(name).name
@@ -80,10 +99,15 @@ def title(name: str) -> str:
         "shuffled_pixels": "shuffled pixels",
         "random_pixels": "random pixels",
         "gaussian": "gaussian",
+        "signs": "random signs",
     }
     if kind == "labels":
         return "random labels" if level == 1 else f"{100 * level:g} % random labels"
+    if kind == "wrong_labels":
+        return "wrong labels" if level == 1 else f"{100 * level:g} % wrong labels"
     if kind == "gaussian_noise":
         return f"gaussian noise, sd {level:g}"
+    if kind in REPEATED:
+        return words[kind] if variant is None else f"{words[kind]}, draw {variant}"
     default = not VARIANTS[kind] or variant == VARIANTS[kind][0]
     return words[kind] if default else f"{words[kind]} ({variant})"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rethink import seeds
-from rethink.corruption_names import Corruption, parse
+from rethink.corruption_names import LABEL_KINDS, Corruption, parse
 from rethink.datasets.store import SPLITS, Arrays, open_dataset, read_manifest
 from rethink.datasets.writer import Writer, writing
 from rethink.errors import RethinkError
@@ -22,6 +22,7 @@ from rethink.provenance import Record
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
+SIGNS = ("-1", "+1")  # the classes of random signs, in the order of their labels 0 and 1
 BLOCK_BYTES = 2**23
 MAX_VALUE = 255
 
@@ -30,7 +31,8 @@ def write_corruption(spec: dict[str, Any], data: Path, out: Path, record: Record
     """Write the corruption ``spec["corruption"]`` of the dataset with manifest `data` to `out`.
 
     Labels are stored alone, beside a reference to the clean images; the other kinds store images
-    alone. Raises RethinkError for a name that is no corruption and for data of another dataset.
+    alone. With a ``spec["area"]`` they change the central square of that side and leave the rest.
+    Raises RethinkError for a name that is no corruption and for data of another dataset.
     """
     try:
         corruption = parse(spec["corruption"])
@@ -43,26 +45,32 @@ def write_corruption(spec: dict[str, Any], data: Path, out: Path, record: Record
         raise RethinkError(f"nothing to do: '{corruption.name}' of {data} is no new corruption")
     copied = ("dataset", "classes", "class_names", "image_shape", "train", "test")
     with writing(out, record) as writer:
-        write = _write_labels if corruption.kind == "labels" else _write_images
-        facts = write(writer, clean, corruption, spec["seed"])
         writer.manifest = {key: header[key] for key in copied} | {
             "kind": "corruption",
             "corruption": corruption.name,
             "seed": spec["seed"],
             "clean": Path(os.path.relpath(data, out)).as_posix(),
             "clean_sha256": sha256_file(data),
-            "facts": facts,
         }
+        if corruption.kind == "signs":
+            writer.manifest |= {"classes": 2, "class_names": list(SIGNS), "own_task": True}
+            facts = _write_signs(writer, clean, corruption, spec["seed"])
+        elif corruption.kind in LABEL_KINDS:
+            facts = _write_labels(writer, clean, corruption, spec["seed"])
+        else:
+            facts = _write_images(writer, clean, corruption, spec["seed"], spec.get("area"))
+        writer.manifest["facts"] = facts
 
 
 def _write_labels(
     writer: Writer, clean: Arrays, corruption: Corruption, seed: int
 ) -> dict[str, Any]:
     facts = {}
+    replace = corrupt_labels if corruption.kind == "labels" else replace_by_others
     for split in SPLITS:
         true = np.asarray(getattr(clean, f"{split}_labels"))
-        generator = seeds.generator(seed, clean.name, "labels", split)
-        given, hit = corrupt_labels(true, clean.classes, corruption.level, generator)
+        generator = seeds.generator(seed, clean.name, corruption.kind, split)
+        given, hit = replace(true, clean.classes, corruption.level, generator)
         writer.array(f"{split}_labels", given)
         writer.array(f"{split}_hit", hit)
         facts[f"{split}_hit"] = int(hit.sum())
@@ -70,25 +78,58 @@ def _write_labels(
     return facts
 
 
-def _write_images(
-    writer: Writer, clean: Arrays, corruption: Corruption, seed: int
-) -> dict[str, Any]:
-    stream = (seed, clean.name, corruption.kind)
-    transform, facts = _transform(clean, corruption, stream)
+def _write_signs(writer: Writer, clean: Arrays, corruption: Corruption, seed: int) -> dict:
+    """Write random signs as labels 0 and 1; each draw, counted from 1, has streams of its own."""
+    facts = {}
     for split in SPLITS:
-        images = getattr(clean, f"{split}_images")
-        generator = seeds.generator(*stream, split)
-        blocks = (transform(block, generator) for block in image_blocks(images))
-        writer.blocks(f"{split}_images", images.shape, np.uint8, blocks)
+        count = len(getattr(clean, f"{split}_labels"))
+        generator = seeds.generator(seed, clean.name, "signs", corruption.variant or 1, split)
+        signs = draw_signs(count, generator)
+        writer.array(f"{split}_labels", signs)
+        writer.array(f"{split}_hit", np.ones(count, bool))
+        facts[f"{split}_positive"] = int(signs.sum())
     return facts
 
 
+def _write_images(
+    writer: Writer, clean: Arrays, corruption: Corruption, seed: int, area: int | None
+) -> dict[str, Any]:
+    stream = (seed, clean.name, corruption.kind)
+    place = central(clean.image_shape, area)
+    transform, facts = _transform(clean.train_images[place], corruption, stream)
+
+    def corrupt(block: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        if area is None:
+            return transform(block, generator)
+        changed = block.copy()
+        changed[place] = transform(block[place], generator)
+        return changed
+
+    for split in SPLITS:
+        images = getattr(clean, f"{split}_images")
+        generator = seeds.generator(*stream, split)
+        blocks = (corrupt(block, generator) for block in image_blocks(images))
+        writer.blocks(f"{split}_images", images.shape, np.uint8, blocks)
+    return facts | ({} if area is None else {"area": area})
+
+
+def central(shape: tuple[int, int, int], side: int | None) -> tuple[slice, slice, slice]:
+    """Return the index of the central square of images (N, H, W, C), the same that training sees.
+
+    shape : (H, W, C); a `side` of None stands for the whole image.
+    """
+    if side is None:
+        return (slice(None),) * 3
+    starts = [(size - side) // 2 for size in shape[:2]]
+    return slice(None), *(slice(start, start + side) for start in starts)
+
+
 def _transform(
-    clean: Arrays, corruption: Corruption, stream: tuple
+    train_images: np.ndarray, corruption: Corruption, stream: tuple
 ) -> tuple[Transform, dict[str, Any]]:
     """Return the function over blocks of images, and the facts about it for the manifest."""
     if corruption.kind == "shuffled_pixels":
-        height, width, channels = clean.image_shape
+        height, width, channels = train_images.shape[1:]
         size = height * width * (channels if corruption.variant == "scalars" else 1)
         permutation = seeds.generator(*stream).permutation(size)
         return lambda images, _: shuffle_pixels(images, permutation), {}
@@ -98,11 +139,11 @@ def _transform(
     if corruption.kind == "gaussian_noise":
         std = MAX_VALUE * corruption.level
         return lambda images, generator: add_noise(images, std, generator), {"noise_std": std}
-    return _gaussian(clean, per_channel=corruption.variant == "channels")
+    return _gaussian(train_images, per_channel=corruption.variant == "channels")
 
 
-def _gaussian(clean: Arrays, per_channel: bool) -> tuple[Transform, dict[str, Any]]:
-    counts = value_counts(clean.train_images)
+def _gaussian(train_images: np.ndarray, per_channel: bool) -> tuple[Transform, dict[str, Any]]:
+    counts = value_counts(train_images)
     if not per_channel:
         counts = counts.sum(axis=0, keepdims=True)
     means, variances = moments(counts)
@@ -139,6 +180,29 @@ def corrupt_labels(
     hit = generator.random(len(labels)) < level
     drawn = generator.integers(0, classes, len(labels)).astype(labels.dtype)
     return np.where(hit, drawn, labels), hit
+
+
+def replace_by_others(
+    labels: np.ndarray, classes: int, level: float, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace each label with probability `level` by one of the other classes, all equally likely.
+
+    The other reading of "random labels", in which the level is the share of wrong labels. Levels
+    are nested and the result is as in `corrupt_labels`.
+    """
+    hit = generator.random(len(labels)) < level
+    steps = generator.integers(1, classes, len(labels))
+    others = ((labels + steps) % classes).astype(labels.dtype)
+    return np.where(hit, others, labels), hit
+
+
+def draw_signs(count: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw independent labels (count,), uint8: 0 stands for the sign -1, 1 for +1, equally likely.
+
+    They have nothing to do with the images: the sigma of the empirical Rademacher complexity
+    (paper, section 2.2).
+    """
+    return generator.integers(0, 2, count, dtype=np.uint8)
 
 
 def shuffle_pixels(images: np.ndarray, permutation: np.ndarray) -> np.ndarray:

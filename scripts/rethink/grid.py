@@ -10,11 +10,12 @@ from typing import Any
 
 from rethink import regularizers
 from rethink.config import ConfigError, DatasetSettings, Preset, StudySettings, known_regularizers
-from rethink.corruption_names import parse
+from rethink.corruption_names import LABEL_KINDS, parse
 from rethink.datasets.catalog import KINDS as DATASET_KINDS
 from rethink.datasets.catalog import default_crop
 from rethink.experiments import KINDS as EXPERIMENT_KINDS
 from rethink.files import canonical_json
+from rethink.models.arguments import accepted
 from rethink.models.catalog import MODELS
 from rethink.studies import KINDS as STUDY_KINDS
 
@@ -184,7 +185,7 @@ def expand(preset: Preset, source: str) -> Grid:
         experiments=experiments,
         datasets={name: _dataset_spec(name, entry) for name, entry in settings.items()},
         corruptions={
-            (d, c): canonical_json({"dataset": d, "corruption": c, "seed": preset.seed})
+            (d, c): _corruption_spec(d, c, settings[d], preset.seed)
             for d, c in pairs
             if c != "none"
         },
@@ -205,6 +206,31 @@ def _dataset_spec(name: str, settings: DatasetSettings) -> str:
     if settings.sha256 is not None:
         spec["sha256"] = settings.sha256
     return canonical_json(spec)
+
+
+def _corruption_spec(dataset: str, corruption: str, settings: DatasetSettings, seed: int) -> str:
+    """Return what a corruption is; `area` is the side of the square that alone is corrupted."""
+    spec: dict[str, Any] = {"dataset": dataset, "corruption": corruption, "seed": seed}
+    if _corrupts_crop(corruption, settings):
+        spec["area"] = _crop(settings)
+    return canonical_json(spec)
+
+
+def _corrupts_crop(corruption: str, settings: DatasetSettings) -> bool:
+    """Return whether a corruption changes the pixels of the central crop alone."""
+    kind = parse(corruption).kind
+    return settings.corrupted_area == "crop" and kind not in ("none", *LABEL_KINDS)
+
+
+def _crop(settings: DatasetSettings) -> int:
+    """Return the side of the networks' input in pixels."""
+    return settings.crop or default_crop(_side(settings))
+
+
+def _input(settings: DatasetSettings) -> dict[str, Any]:
+    """Return how images become the networks' input; `whitening` only where it is not the usual."""
+    usual = settings.whitening == DatasetSettings.model_fields["whitening"].default
+    return {"crop": _crop(settings)} | ({} if usual else {"whitening": settings.whitening})
 
 
 def _experiments(preset: Preset) -> dict[str, Experiment]:
@@ -256,12 +282,29 @@ def _problems(preset: Preset, names: list[str], resolver: "_Resolver") -> list[s
     cropped = {name.split("/")[0] for name in names if resolver.settings(name)["random_crop"]}
     for name in sorted(cropped):
         settings = resolver.datasets[name]
-        if (settings.crop or default_crop(_side(settings))) >= _side(settings):
+        if _crop(settings) >= _side(settings):
             problems.append(
                 f"datasets.{name}.crop: the regularizer 'crop' needs a crop smaller than the images "
                 f"({_side(settings)})"
             )
-    return problems
+    return problems + _looks_beyond_the_crop(names, resolver)
+
+
+def _looks_beyond_the_crop(names: list[str], resolver: "_Resolver") -> list[str]:
+    """Return a problem for each dataset with cells that would see pixels left uncorrupted."""
+    first: dict[str, str] = {}
+    for name in names:
+        dataset, _, corruption, _ = name.split("/")
+        settings = resolver.settings(name)
+        if _corrupts_crop(corruption, resolver.datasets[dataset]) and (
+            settings["random_crop"] or settings["rotation"]
+        ):
+            first.setdefault(dataset, name)
+    return [
+        f"datasets.{dataset}.corrupted_area: with 'crop' the rest of an image stays as it is, but "
+        f"'{name}' moves the crop: use 'image', or leave that cell out"
+        for dataset, name in first.items()
+    ]
 
 
 class _Resolver:
@@ -303,6 +346,11 @@ class _Resolver:
                 merged.update(entry.given())
         return merged
 
+    def arguments(self, model: str) -> dict[str, Any]:
+        """Return what the model is built with: its own arguments and the preset's changes."""
+        given = self.preset.models[model].arguments if model in self.preset.models else {}
+        return {**MODELS[model].arguments, **accepted(model).model_validate(given).changed()}
+
     def replicates(self, name: str) -> int:
         """Return how many seeds the cell called `name` is trained with."""
         number = self.preset.replicates
@@ -326,8 +374,8 @@ class _Resolver:
             "regularizer": regularizer,
             "replicates": replicates,
             "seed": self.preset.seed,
-            "model": {"name": model, "module": entry.module, "arguments": entry.arguments},
-            "input": {"crop": source.crop or default_crop(_side(source))},
+            "model": {"name": model, "module": entry.module, "arguments": self.arguments(model)},
+            "input": _input(source),
             "train": settings,
             "numerics": self.preset.numerics,
         }

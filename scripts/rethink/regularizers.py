@@ -13,6 +13,8 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "dropout": {"dropout": 0.5},
     "early_stopping": {"early_stopping": {"validation": 0.1, "patience": 10}},
 }
+# Where the name says less than a reader needs.
+TITLES = {"augment": "flip and rotation"}
 
 
 def canonical(name: str, known: dict[str, dict[str, Any]]) -> str:
@@ -46,6 +48,12 @@ def settings(name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return merged
 
 
+def augments(name: str) -> bool:
+    """Return whether a regularizer, or a part of a sum that is built in, changes the images."""
+    given = settings("+".join(p for p in name.split("+") if p in BUILT_IN) or "none", BUILT_IN)
+    return any(given.get(key) for key in ("random_crop", "flip", "rotation"))
+
+
 def title(name: str) -> str:
     """Return the words of a regularizer for a reader, e.g. ``crop + weight decay``."""
-    return " + ".join(part.replace("_", " ") for part in name.split("+"))
+    return " + ".join(TITLES.get(part, part.replace("_", " ")) for part in name.split("+"))

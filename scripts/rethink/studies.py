@@ -17,6 +17,11 @@ KINDS = {
         "Between true and random labels", ("time_to_fit", "test_error"), "Figures 1b and 1c"
     ),
     "table1": StudyKind("Explicit regularization", ("table1",), "Table 1"),
+    "table4": StudyKind("Random labels under regularizers", ("table4",), "Table 4"),
+    "batch_norm": StudyKind(
+        "Implicit regularization: BatchNorm and early stopping", ("batch_norm",), "Figure 2b"
+    ),
+    "rademacher": StudyKind("Rademacher complexity", ("rademacher",), "Section 2.2"),
     "grid": StudyKind("Grid", ("final_accuracy",), None),
     "kernels": StudyKind(
         "Kernel interpolation", ("kernel_errors", "kernel_norms"), "Table 3 and Section 5"

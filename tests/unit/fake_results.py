@@ -24,7 +24,9 @@ VALUES = [
 HEADER = ["replicate", "epoch", "step", "learning_rate", *VALUES]
 LEVELS = ["none", "labels-0.25", "labels-0.5", "labels-0.75", "labels-1"]
 OTHERS = ["shuffled_pixels", "random_pixels", "gaussian"]
+SIGNS = ["signs", "signs-2"]
 CLASSES = 10
+TWO_CLASSES = {"classes": 2, "class_names": ["-1", "+1"], "own_task": True}
 STEPS = 12
 SPEED = {"inception": 2.0, "inception_no_bn": 2.4, "alexnet": 5, "mlp_3x512": 4, "mlp_1x512": 6}
 # The cells that end badly, as some of the paper's own do.
@@ -43,6 +45,22 @@ STUDIES = {
         [(m, "none", r) for m in ("inception", "alexnet") for r in ("none", "crop+weight_decay")]
         + [(m, "none", "weight_decay") for m in ("mlp_3x512", "mlp_1x512")]
         + [(m, c, "none") for m in SPEED if m != "inception_no_bn" for c in ("none", "labels-1")],
+    ),
+    "table4": (
+        "table4",
+        [("inception", "labels-1", r) for r in ("weight_decay", "crop")]
+        + [(m, "labels-1", "weight_decay") for m in ("alexnet", "mlp_3x512", "mlp_1x512")]
+        + [("alexnet", "labels-1", "crop+weight_decay")],
+    ),
+    "batch_norm": ("batch_norm", [(m, "none", "none") for m in ("inception", "inception_no_bn")]),
+    "rademacher": (
+        "rademacher",
+        [
+            (m, c, r)
+            for m in ("alexnet", "mlp_1x512")
+            for c in SIGNS
+            for r in ("none", "weight_decay")
+        ],
     ),
     "more": (
         "grid",
@@ -100,7 +118,7 @@ def write_data(root: Path, dataset: str) -> None:
     arrays = {f"{s}_images": images for s in ("train", "test")}
     arrays |= {f"{s}_labels": labels for s in ("train", "test")}
     _write_manifest(clean, arrays, {**common, "kind": "data", "title": "Made-up digits"})
-    for name in (*LEVELS[1:], *OTHERS, "gaussian_noise-0.2"):
+    for name in (*LEVELS[1:], *SIGNS, *OTHERS, "gaussian_noise-0.2"):
         kind, level, _ = corruption_names.parse(name)
         if kind == "labels":
             hit = generator("fake", "hit").random(40) < level
@@ -108,6 +126,10 @@ def write_data(root: Path, dataset: str) -> None:
             given = np.where(hit, drawn, labels).astype(np.uint8)
             arrays = {f"{s}_labels": given for s in ("train", "test")}
             arrays |= {f"{s}_hit": hit for s in ("train", "test")}
+        elif kind == "signs":
+            signs = generator("fake", name).integers(0, 2, 40, dtype=np.uint8)
+            arrays = {f"{s}_labels": signs for s in ("train", "test")}
+            arrays |= {f"{s}_hit": np.ones(40, bool) for s in ("train", "test")}
         else:
             noise = generator("fake", name).integers(0, 256, images.shape, dtype=np.uint8)
             arrays = {f"{s}_images": noise for s in ("train", "test")}
@@ -116,6 +138,7 @@ def write_data(root: Path, dataset: str) -> None:
             arrays,
             {
                 **common,
+                **(TWO_CLASSES if kind == "signs" else {}),
                 "kind": "corruption",
                 "corruption": name,
                 "seed": 0,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rethink.analysis import names
 from rethink.analysis.collect import aggregate
-from rethink.analysis.comparison import PAPER_COLUMNS, table1
+from rethink.analysis.comparison import TABLE1, table1
 from rethink.analysis.convergence import steps_to_loss
 from rethink.analysis.levels import along_levels, paper_levels
 from rethink.analysis.statistics import ratio, spread, time_to_fit
@@ -267,7 +267,7 @@ def test_paper_values_are_whole_and_say_their_source():
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         assert frame["source"].str.match("printed|read off the plot").all(), path
         assert not frame.duplicated().any(), path
-    first = read_paper(PAPER / "table1.csv", PAPER_COLUMNS)
+    first = read_paper(PAPER / "table1.csv", TABLE1)
     assert len(first) == 19
     assert first.groupby("model")["parameters"].nunique().eq(1).all()
     times = paper_levels(PAPER, "figure1b.csv", "ratio")

@@ -16,6 +16,7 @@ from rethink.stages import fetch_code, figure_code, script_code, train_code
 from rethink.terminal import prefer_this_python
 from rethink.publish.pango import missing as missing_pango
 from rethink.clocks import reveal_restored
+from rethink.corruption_names import LABEL_KINDS
 from rethink.corruption_names import parse as parse_corruption
 
 prefer_this_python()
@@ -65,8 +66,14 @@ def arrays_of(dataset, corruption):
     if corruption == "none":
         return clean
     kind = parse_corruption(corruption).kind
-    names = LABEL_ARRAYS if kind == "labels" else IMAGE_ARRAYS
+    names = LABEL_ARRAYS if kind in LABEL_KINDS else IMAGE_ARRAYS
     return clean + [f"<results>/corrupted/{dataset}/{corruption}/{name}.npy" for name in names]
+
+
+def corruptions_of(labels):
+    """Return the pattern of the names of the corruptions that change labels, or else images."""
+    names = {c for _, c in GRID.corruptions if (parse_corruption(c).kind in LABEL_KINDS) == labels}
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"  # which nothing matches
 
 
 def places_of(dataset):

@@ -19,7 +19,7 @@ rule corrupt_labels:
     log:
         "<logs>/corrupted/{dataset}/{corruption}.log",
     wildcard_constraints:
-        corruption="labels-[0-9.e-]+",
+        corruption=corruptions_of(labels=True),
     localrule: True
     conda:
         "../../envs/environment.yaml"
@@ -40,4 +40,4 @@ use rule corrupt_labels as corrupt_images with:
             "<results>/corrupted/{{dataset}}/{{corruption}}/{name}.npy", name=IMAGE_ARRAYS
         ),
     wildcard_constraints:
-        corruption="(?!labels)[a-z_]+(-[a-z0-9.]+)?",
+        corruption=corruptions_of(labels=False),

@@ -1,4 +1,4 @@
-"""The paper's Table 1 beside our own cells."""
+"""The paper's tables of accuracies beside our own cells."""
 
 import math
 from pathlib import Path
@@ -8,14 +8,22 @@ import pandas as pd
 
 from rethink.analysis.names import corruption_order, model_order, regularizer_order
 from rethink.analysis.tables import NUMBER, TEXT, WHOLE, Tables, of_study, read_paper
+from rethink.regularizers import augments
 
-PAPER_COLUMNS = {
+TABLE1 = {
     "model": TEXT,
     "parameters": WHOLE,
     "corruption": TEXT,
     "regularizer": TEXT,
     "train_accuracy": NUMBER,
     "test_accuracy": NUMBER,
+}
+TABLE4 = {
+    "model": TEXT,
+    "corruption": TEXT,
+    "regularizer": TEXT,
+    "train_accuracy": NUMBER,
+    "outcome": TEXT,
 }
 OURS = ("train_accuracy", "test_accuracy")
 
@@ -27,27 +35,68 @@ def table1(study: dict[str, Any], tables: Tables, paper: Path) -> pd.DataFrame:
     paper_parameters, parameters, and for train and test accuracy in percent ``paper_*``, ``*``
     (mean), ``*_sd`` and ``*_difference``; NaN where there is no value.
     """
+    rows = []
+    for published, cell in _pairs(study, tables, paper / "table1.csv", TABLE1):
+        row = _row(published, cell)
+        row["paper_parameters"] = pd.NA if published is None else published.parameters
+        row["parameters"] = pd.NA if cell is None else cell.parameters
+        for value in OURS:
+            theirs = math.nan if published is None else getattr(published, value)
+            row |= _compared(value, theirs, cell, value)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def table4(study: dict[str, Any], tables: Tables, paper: Path) -> pd.DataFrame:
+    """Return the paper's Table 4, random labels under regularizers, as `table1` does.
+
+    The `accuracy` compared is the one on the training set, with augmentation that of the last
+    epoch's mini-batches, as augmented (`augmented` tells which). In percent: ``paper_accuracy``
+    (NaN where training failed; `paper_outcome` says so), ``accuracy``, ``accuracy_sd``,
+    ``accuracy_difference``; ``train_accuracy`` and ``train_accuracy_sd`` are on the images
+    themselves in either case. `epochs` is the longest run of a cell.
+    """
+    rows = []
+    for published, cell in _pairs(study, tables, paper / "table4.csv", TABLE4):
+        row = _row(published, cell)
+        row["paper_outcome"] = "" if published is None else published.outcome
+        row["epochs"] = pd.NA if cell is None else cell.epochs_run
+        row["augmented"] = augments(row["regularizer"])
+        theirs = math.nan if published is None else published.train_accuracy
+        source = "online_accuracy" if row["augmented"] else "train_accuracy"
+        row |= _compared("accuracy", theirs, cell, source)
+        row["train_accuracy"], row["train_accuracy_sd"] = _percent(cell, "train_accuracy")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _pairs(
+    study: dict[str, Any], tables: Tables, paper: Path, columns: dict[str, str]
+) -> list[tuple[Any, Any]]:
+    """Return rows of the paper, or None, with our cells, or None, model by model."""
     cells = {
         (row.model, row.corruption, frozenset(row.regularizer.split("+"))): row
         for row in of_study(tables.cells, study).itertuples()
     }
-    rows = []
-    for row in read_paper(paper / "table1.csv", PAPER_COLUMNS).itertuples():
-        cell = cells.pop((row.model, row.corruption, frozenset(row.regularizer.split("+"))), None)
-        rows.append(_row(row, cell))
-    rows += [_row(None, cell) for cell in sorted(cells.values(), key=_order)]
-    frame = pd.DataFrame(rows)
-    order = frame["model"].map(model_order)
-    return frame.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
+    pairs = []
+    for row in read_paper(paper, columns).itertuples():
+        key = (row.model, row.corruption, frozenset(row.regularizer.split("+")))
+        pairs.append((row, cells.pop(key, None)))
+    pairs += [(None, cell) for cell in sorted(cells.values(), key=_order)]
+    return sorted(pairs, key=lambda pair: model_order(_either(*pair).model))
 
 
 def _order(cell: Any) -> tuple:
     return corruption_order(cell.corruption), regularizer_order(cell.regularizer)
 
 
-def _row(paper: Any, cell: Any) -> dict[str, Any]:
-    which = paper if paper is not None else cell
-    row = {
+def _either(published: Any, cell: Any) -> Any:
+    return cell if published is None else published
+
+
+def _row(published: Any, cell: Any) -> dict[str, Any]:
+    which = _either(published, cell)
+    return {
         "cell": "" if cell is None else cell.cell,
         "model": which.model,
         "corruption": which.corruption,
@@ -55,14 +104,22 @@ def _row(paper: Any, cell: Any) -> dict[str, Any]:
         "n": 0 if cell is None else cell.n,
         "n_fitted": 0 if cell is None else cell.n_fitted,
         "n_diverged": 0 if cell is None else cell.n_diverged,
-        "paper_parameters": pd.NA if paper is None else paper.parameters,
-        "parameters": pd.NA if cell is None else cell.parameters,
     }
-    for value in OURS:
-        published = math.nan if paper is None else getattr(paper, value)
-        mean = math.nan if cell is None else 100 * getattr(cell, f"{value}_mean")
-        row[f"paper_{value}"] = published
-        row[value] = mean
-        row[f"{value}_sd"] = math.nan if cell is None else 100 * getattr(cell, f"{value}_sd")
-        row[f"{value}_difference"] = mean - published
-    return row
+
+
+def _compared(name: str, published: float, cell: Any, source: str) -> dict[str, float]:
+    """Return the paper's value and the statistics `source` of a cell, in percent."""
+    mean, sd = _percent(cell, source)
+    return {
+        f"paper_{name}": published,
+        name: mean,
+        f"{name}_sd": sd,
+        f"{name}_difference": mean - published,
+    }
+
+
+def _percent(cell: Any, value: str) -> tuple[float, float]:
+    """Return mean and deviation of a fraction over the replicates of a cell, in percent."""
+    if cell is None:
+        return math.nan, math.nan
+    return 100 * getattr(cell, f"{value}_mean"), 100 * getattr(cell, f"{value}_sd")

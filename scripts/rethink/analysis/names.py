@@ -1,4 +1,4 @@
-"""The order and the words in which models, corruptions and regularizers appear to a reader."""
+"""The order and the words in which models, conditions and outcomes appear to a reader."""
 
 from rethink import corruption_names, regularizers
 from rethink.datasets.catalog import KINDS as DATASETS
@@ -37,6 +37,16 @@ def row_title(corruption: str, regularizer: str) -> str:
     if corruption != "none":
         return condition_title(corruption, regularizer)
     return "no regularizer" if regularizer == "none" else regularizer_title(regularizer)
+
+
+def outcome(n: int, n_fitted: int, n_diverged: int) -> str:
+    """Return how the replicates of a cell ended, e.g. ``fitted`` or ``1 of 3 fitted``."""
+    if n_fitted == n:
+        return "fitted"
+    if n_diverged == n:
+        return "diverged"
+    ended = f"{n_fitted} of {n} fitted" if n_fitted else "not fitted"
+    return ended + (f", {n_diverged} diverged" if n_diverged else "")
 
 
 def model_order(name: str) -> tuple[int, str]:

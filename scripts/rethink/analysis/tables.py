@@ -39,6 +39,7 @@ VALUES = (
 )
 # What cells.csv summarizes over the replicates of a cell.
 SUMMARIZED = (
+    "online_accuracy",
     "train_accuracy",
     "test_accuracy",
     "test_accuracy_given",

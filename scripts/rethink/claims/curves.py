@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from rethink.analysis.convergence import volatility
 from rethink.analysis.names import corruption_title
 from rethink.claims.claim import Case, Outcome
 from rethink.claims.evidence import Evidence, Measure, measure
@@ -122,12 +123,7 @@ def _points(value: Measure) -> str:
 
 def _volatility(evidence: Evidence, cell: str, level: float) -> Measure:
     """Return the sd over epochs of the training accuracy, in points, from the first at `level` on."""
-    found = []
-    for curve in evidence.curves(cell):
-        start = first_step(curve, curve["train_accuracy"] >= level)
-        later = 100 * curve.loc[curve["step"] >= start, "train_accuracy"].dropna()
-        found.append(float(later.std(ddof=1)) if len(later) > 2 else math.nan)
-    return measure(found)
+    return measure([100 * volatility(curve, level) for curve in evidence.curves(cell)])
 
 
 def early_stopping_gains_little(evidence: Evidence, limits: Limits) -> list[Case]:

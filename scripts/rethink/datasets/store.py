@@ -21,6 +21,9 @@ LABELS = ("train_labels", "test_labels")
 class Arrays:
     """A dataset as training sees it. N counts the examples of a split; images are (N, H, W, C).
 
+    Labels that are a task of their own (random signs) have no true ones to compare with: the true
+    labels are then the given ones, and `classes` counts theirs.
+
     train_images, test_images : uint8, memory-mapped and read-only
     train_labels : labels as given to training, uint8 (uint16 beyond 256 classes)
     test_labels : the true test labels
@@ -56,6 +59,7 @@ def open_dataset(manifest: str | Path, verify: bool = False) -> Arrays:
     clean = own
     if header["kind"] == "corruption":
         clean = _open_clean(manifest, header, verify)
+    true = own if header.get("own_task") else clean
     missing = [name for name in (*IMAGES, *LABELS) if name not in own and name not in clean]
     if missing:
         raise RethinkError(f"{manifest} lists no array '{missing[0]}'; make it again")
@@ -69,9 +73,9 @@ def open_dataset(manifest: str | Path, verify: bool = False) -> Arrays:
         train_images=given["train_images"],
         test_images=given["test_images"],
         train_labels=given["train_labels"],
-        test_labels=clean["test_labels"],
+        test_labels=true["test_labels"],
         test_labels_given=given["test_labels"],
-        train_labels_true=clean["train_labels"],
+        train_labels_true=true["train_labels"],
         train_hit=own.get("train_hit"),
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rethink import corruption_names
 from rethink.analysis.names import (
     condition_title,
     corruption_order,
@@ -15,6 +16,7 @@ from rethink.analysis.names import (
     regularizer_order,
 )
 from rethink.analysis.tables import Tables, of_study
+from rethink.corruption_names import NOISY_LABELS
 from rethink.figures import style
 
 LOOKS = {
@@ -79,4 +81,4 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
 
 def _labels(cells: pd.DataFrame) -> pd.Series:
     """Return which cells have test labels of their own: those with corrupted labels."""
-    return cells["corruption"].str.startswith("labels")
+    return cells["corruption"].map(lambda name: corruption_names.parse(name).kind in NOISY_LABELS)

@@ -12,7 +12,6 @@ from rethink.figures import style
 
 # The paper draws this model on this dataset; elsewhere its steps mean nothing.
 PAPER = ("cifar10", "inception")
-THOUSANDS_FROM = 3000  # steps; shorter runs count single steps
 FLOOR = 1e-4  # of the logarithmic panel: below, a loss is zero to a reader
 
 
@@ -29,7 +28,7 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
         set(zip(curves["model"], curves["regularizer"], strict=True)),
         key=lambda key: (model_order(key[0]), key[1]),
     )
-    scale = 1000 if curves["step"].max() >= THOUSANDS_FROM else 1
+    scale, label = style.step_axis(curves["step"])
     figure, axes = style.figure(0.5 + 2.3 * len(panels), len(panels), 2, sharex="row")
     drawn, with_paper = [], False
     for (model, regularizer), (linear, logarithmic) in zip(panels, axes, strict=True):
@@ -49,7 +48,7 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
         logarithmic.set_title("the same, logarithmic")
         logarithmic.set_yscale("log")
     for panel in axes[-1]:
-        panel.set_xlabel("thousand training steps" if scale == 1000 else "training steps")
+        panel.set_xlabel(label)
     names = sorted(set(curves["corruption"]), key=corruption_order)
     handles = [style.handle(style.corruption_look(n), corruption_title(n)) for n in names]
     if with_paper:

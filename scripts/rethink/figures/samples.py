@@ -57,9 +57,8 @@ def draw(manifests: Sequence[Path]) -> tuple[Figure, pd.DataFrame]:
     )
     rows = [figure.add_subplot(grid[i]) for i in range(len(heights))]
     _images(rows[0], "true images", clean, chosen)
-    _texts(rows[1], clean, chosen)
-    for axes, d in zip(rows[2:], labels, strict=False):
-        _texts(axes, d, chosen)
+    for axes, d in zip(rows[1:], [clean, *labels], strict=False):
+        _texts(axes, d, chosen, _names(clean, chosen))
     for axes, d in zip(rows[2 + len(labels) :], pixels, strict=True):
         _images(axes, corruption_title(d.corruption), d, chosen)
     return figure, _drawn(data, chosen)
@@ -103,12 +102,15 @@ def _images(axes: Axes, title: str, data: Arrays, chosen: np.ndarray) -> None:
     axes.set_ylim(TILE, 0)
 
 
-def _texts(axes: Axes, data: Arrays, chosen: np.ndarray) -> None:
-    """Write the given labels, those that differ from the true ones in bold and colour."""
+def _names(data: Arrays, chosen: np.ndarray) -> list[str]:
+    """Return the names of the labels given to the `chosen` examples."""
+    return [str(data.class_names[int(data.train_labels[index])]) for index in chosen]
+
+
+def _texts(axes: Axes, data: Arrays, chosen: np.ndarray, true: list[str]) -> None:
+    """Write the given labels, those that differ from the `true` ones in bold and colour."""
     _row(axes, corruption_title(data.corruption), TEXT_ROW)
-    for place, index in enumerate(chosen):
-        given, true = int(data.train_labels[index]), int(data.train_labels_true[index])
-        text = str(data.class_names[given])
+    for place, text in enumerate(_names(data, chosen)):
         axes.text(
             (place + 0.5) * TILE,
             TEXT_ROW / 2,
@@ -116,21 +118,22 @@ def _texts(axes: Axes, data: Arrays, chosen: np.ndarray) -> None:
             ha="center",
             va="center",
             fontsize=6.5 if len(text) <= 9 else 5.5,
-            color=style.BLACK if given == true else style.VERMILLION,
-            fontweight="normal" if given == true else "bold",
+            color=style.BLACK if text == true[place] else style.VERMILLION,
+            fontweight="normal" if text == true[place] else "bold",
         )
 
 
 def _drawn(data: list[Arrays], chosen: np.ndarray) -> pd.DataFrame:
+    true = _names(data[0], chosen)
     return pd.DataFrame(
         [
             {
                 "corruption": d.corruption,
                 "training_example": int(index),
-                "label": d.class_names[int(d.train_labels[index])],
-                "true_label": d.class_names[int(d.train_labels_true[index])],
+                "label": label,
+                "true_label": true[place],
             }
             for d in data
-            for index in chosen
+            for place, (index, label) in enumerate(zip(chosen, _names(d, chosen), strict=True))
         ]
     )

@@ -21,6 +21,7 @@ from rethink.files import write_bytes
 
 WIDTH = 6.8  # inches: the text width of an A4 page with its margins
 PERCENT_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+THOUSANDS_FROM = 3000  # steps; shorter runs count single steps
 MAX_POINTS = 300  # of a drawn line; more cannot be told apart at this size
 
 BLACK, GREY = "#000000", "#6e6e6e"
@@ -65,6 +66,8 @@ class Look(NamedTuple):
 CORRUPTIONS = {
     "none": Look(BLACK, "-", "o"),
     "labels": Look(VERMILLION, (0, (6, 1.5)), "s"),
+    "wrong_labels": Look(BROWN, (0, (8, 2)), "X"),
+    "signs": Look(GREY, (0, (3, 1, 1, 1, 1, 1)), "*"),
     "shuffled_pixels": Look(BLUE, (0, (4, 1, 1, 1)), "^"),
     "random_pixels": Look(GREEN, (0, (2, 1)), "D"),
     "gaussian": Look(PURPLE, (0, (1, 0.8)), "v"),
@@ -178,6 +181,13 @@ def error_axis(axes: Axes, values: Iterable[float]) -> None:
     axes.set_xlim(low, min(high, 115))
     axes.set_xticks(inside, [f"{tick:g}" for tick in inside])
     axes.minorticks_off()
+
+
+def step_axis(steps: Iterable[int]) -> tuple[int, str]:
+    """Return what to divide training steps by on an axis that reaches all of them, and its label."""
+    if max(steps) >= THOUSANDS_FROM:
+        return 1000, "thousand training steps"
+    return 1, "training steps"
 
 
 def thin_out(count: int) -> np.ndarray:

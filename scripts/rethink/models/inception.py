@@ -1,16 +1,19 @@
 """The small Inception of the paper (Figure 3), with or without batch normalization."""
 
+from typing import Any, NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rethink.models.layers import (
+    INITIALIZATIONS,
     BatchNorm,
     Conv,
     Dense,
     Dropout,
+    Fill,
     channels_first,
-    glorot_uniform,
     max_pool,
 )
 
@@ -38,17 +41,36 @@ def build(
     replicates: int = 1,
     *,
     batch_norm: bool,
+    initialization: str = "glorot_uniform",
+    padding: str = "same",
+    batch_norm_scale: bool = False,
+    batch_norm_decay: float = 0.9,
+    batch_norm_epsilon: float = 0.001,
 ) -> nn.Module:
     """Return the network for images of `input_shape` (C, H, W); 1,649,402 parameters on 28x28x3.
 
     With batch normalization the convolutions have no bias, and the normalization shifts but does
-    not scale; without it they have one. Initialization: Glorot uniform weights, biases 0; with He's
-    the network without normalization diverges at the paper's learning rate of 0.1 within 8 steps.
-    `dropout` acts before the last layer.
+    not scale unless told so; without it they have one.
+
+    Parameters
+    ----------
+    dropout : acts before the last layer.
+    initialization : of the weights, see `layers.INITIALIZATIONS`; biases start at 0. With He's the
+        network without normalization diverges at the paper's learning rate of 0.1 within 8 steps.
+    padding : of strided convolutions and pooling, see `layers.Conv`.
+    batch_norm_scale, batch_norm_decay, batch_norm_epsilon : see `layers.BatchNorm`.
     """
     if replicates != 1:
         raise ValueError("inception trains one replicate at a time")
-    return Inception(input_shape[0], classes, dropout, batch_norm)
+    norm = None
+    if batch_norm:
+        norm = {
+            "scale": batch_norm_scale,
+            "decay": batch_norm_decay,
+            "epsilon": batch_norm_epsilon,
+        }
+    recipe = Recipe(INITIALIZATIONS[initialization], padding, norm)
+    return Inception(input_shape[0], classes, dropout, recipe)
 
 
 class Rectifier(nn.Module):
@@ -58,21 +80,30 @@ class Rectifier(nn.Module):
         return F.relu_(maps)
 
 
-def _activation(channels: int, batch_norm: bool) -> nn.Module:
-    return BatchNorm(channels) if batch_norm else Rectifier()
+class Recipe(NamedTuple):
+    """How layers are made, the same throughout a network; `norm` None: no normalization."""
 
+    fill: Fill
+    padding: str
+    norm: dict[str, Any] | None
 
-def _conv(inputs: int, outputs: int, size: int, batch_norm: bool, stride: int = 1) -> Conv:
-    return Conv(inputs, outputs, size, glorot_uniform, stride, bias=None if batch_norm else 0.0)
+    def activation(self, channels: int) -> nn.Module:
+        """Return normalization and ReLU, or ReLU alone."""
+        return Rectifier() if self.norm is None else BatchNorm(channels, **self.norm)
+
+    def conv(self, inputs: int, outputs: int, size: int, stride: int = 1) -> Conv:
+        """Return a convolution, with a bias where no normalization follows."""
+        bias = 0.0 if self.norm is None else None
+        return Conv(inputs, outputs, size, self.fill, stride, bias, self.padding)
 
 
 class ConvModule(nn.Module):
     """Convolution, normalization, ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, batch_norm: bool, stride: int = 1):
+    def __init__(self, inputs: int, outputs: int, recipe: Recipe, stride: int = 1):
         super().__init__()
-        self.conv = _conv(inputs, outputs, 3, batch_norm, stride)
-        self.activation = _activation(outputs, batch_norm)
+        self.conv = recipe.conv(inputs, outputs, 3, stride)
+        self.activation = recipe.activation(outputs)
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.activation(self.conv(maps))
@@ -84,11 +115,11 @@ class InceptionModule(nn.Module):
     Normalization and ReLU act per channel: once on the joined maps equals twice before joining.
     """
 
-    def __init__(self, inputs: int, channels: tuple[int, int], batch_norm: bool):
+    def __init__(self, inputs: int, channels: tuple[int, int], recipe: Recipe):
         super().__init__()
-        self.conv1x1 = _conv(inputs, channels[0], 1, batch_norm)
-        self.conv3x3 = _conv(inputs, channels[1], 3, batch_norm)
-        self.activation = _activation(sum(channels), batch_norm)
+        self.conv1x1 = recipe.conv(inputs, channels[0], 1)
+        self.conv3x3 = recipe.conv(inputs, channels[1], 3)
+        self.activation = recipe.activation(sum(channels))
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.activation(torch.cat([self.conv1x1(maps), self.conv3x3(maps)], dim=1))
@@ -97,31 +128,32 @@ class InceptionModule(nn.Module):
 class Downsample(nn.Module):
     """A 3x3 convolution module and a 3x3 max-pooling side by side, both at stride 2."""
 
-    def __init__(self, inputs: int, channels: int, batch_norm: bool):
+    def __init__(self, inputs: int, channels: int, recipe: Recipe):
         super().__init__()
-        self.conv = ConvModule(inputs, channels, batch_norm, stride=2)
+        self.conv = ConvModule(inputs, channels, recipe, stride=2)
+        self.padding = recipe.padding
 
     def forward(self, maps: Tensor) -> Tensor:
-        return torch.cat([self.conv(maps), max_pool(maps)], dim=1)
+        return torch.cat([self.conv(maps), max_pool(maps, self.padding)], dim=1)
 
 
 class Inception(nn.Module):
     """stem, stages, mean over the map, out; images (1, N, H, W, C) -> logits (1, N, classes)."""
 
-    def __init__(self, channels: int, classes: int, dropout: float, batch_norm: bool):
+    def __init__(self, channels: int, classes: int, dropout: float, recipe: Recipe):
         super().__init__()
-        self.stem = ConvModule(channels, STEM, batch_norm)
+        self.stem = ConvModule(channels, STEM, recipe)
         width, stages = STEM, []
         for stage in STAGES:
             if isinstance(stage, int):
-                stages.append(Downsample(width, stage, batch_norm))
+                stages.append(Downsample(width, stage, recipe))
                 width += stage
             else:
-                stages.append(InceptionModule(width, stage, batch_norm))
+                stages.append(InceptionModule(width, stage, recipe))
                 width = sum(stage)
         self.stages = nn.Sequential(*stages)
         self.dropout = Dropout(dropout)
-        self.out = Dense(width, classes, glorot_uniform)
+        self.out = Dense(width, classes, recipe.fill)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.stages(self.stem(channels_first(images)))

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 Fill = Callable[[Tensor, int, int, torch.Generator], object]
 
+CUT_STD = 0.8796256610342398  # standard deviation of N(0, 1) cut at -2 and 2
+
 
 def glorot_uniform(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
     """Fill with U(-a, a), a = sqrt(6 / (fan_in + fan_out)): TensorFlow's own default."""
@@ -29,6 +31,27 @@ def truncated_normal(std: float) -> Fill:
         nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std, generator=generator)
 
     return fill
+
+
+def scaled_normal(scale: float) -> Fill:
+    """Return a fill with a normal of variance scale / fan_in, cut at two standard deviations.
+
+    The normal before the cut is wider, so that the variance is that of what is drawn.
+    """
+
+    def fill(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+        std = math.sqrt(scale / fan_in) / CUT_STD
+        nn.init.trunc_normal_(weight, 0, std, -2 * std, 2 * std, generator=generator)
+
+    return fill
+
+
+# By the names that a preset may give; biases start at 0 with each of them.
+INITIALIZATIONS: dict[str, Fill] = {
+    "glorot_uniform": glorot_uniform,
+    "he_normal": scaled_normal(2.0),
+    "lecun_normal": scaled_normal(1.0),
+}
 
 
 def initialize(network: nn.Module, generators: Sequence[torch.Generator]) -> None:
@@ -75,9 +98,10 @@ class Dense(nn.Module):
 
 
 class Conv(nn.Module):
-    """A convolution with TensorFlow's SAME padding; `bias` None leaves the bias out.
+    """A convolution whose output has the input's side over the stride; `bias` None: no bias.
 
-    For an even side and stride 2 that padding stands at the bottom and right only.
+    padding : ``same``, TensorFlow's, which stands at the bottom and right only for an even side
+        and stride 2, or ``symmetric``.
     """
 
     def __init__(
@@ -88,12 +112,13 @@ class Conv(nn.Module):
         fill: Fill,
         stride: int = 1,
         bias: float | None = 0.0,
+        padding: str = "same",
     ):
         super().__init__()
         weight = torch.empty(outputs, inputs, size, size)
         self.weight = nn.Parameter(weight.to(memory_format=torch.channels_last))
         self.bias = None if bias is None else nn.Parameter(torch.empty(outputs))
-        self.fill, self.stride, self.bias_value = fill, stride, bias
+        self.fill, self.stride, self.bias_value, self.padding = fill, stride, bias, padding
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         outputs, inputs, size, _ = self.weight.shape
@@ -104,63 +129,75 @@ class Conv(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         padding: int | tuple[int, int] = self.weight.shape[-1] // 2
-        if self.stride == 2:
+        if self.stride == 2 and self.padding == "same":
             height, width = maps.shape[2:]
             maps = F.pad(maps, (0, 1 - width % 2, 0, 1 - height % 2))
             padding = (height % 2, width % 2)
         return F.conv2d(maps, self.weight, self.bias, self.stride, padding)
 
 
-def max_pool(maps: Tensor) -> Tensor:
-    """Return the 3x3 maxima at stride 2 with TensorFlow's SAME padding, for any side.
+def max_pool(maps: Tensor, padding: str = "same") -> Tensor:
+    """Return the 3x3 maxima at stride 2, padded as in `Conv`, for any side.
 
-    An even side is padded at its end, which `ceil_mode` does without a copy; an odd one at both.
+    With ``same`` padding an even side is padded at its end, which `ceil_mode` does without a
+    copy; an odd one at both.
     """
+    if padding == "symmetric":
+        return F.max_pool2d(maps, 3, 2, padding=1)
     height, width = maps.shape[2:]
     return F.max_pool2d(maps, 3, 2, padding=(height % 2, width % 2), ceil_mode=True)
 
 
 class LocalResponseNorm(nn.Module):
-    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ 0.75.
+    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta.
 
-    Equal to `torch.nn.LocalResponseNorm(size, alpha, 0.75, k)`. The sum over the neighbours is a
+    Equal to `torch.nn.LocalResponseNorm(size, alpha, beta, k)` for odd sizes. The sum over the neighbours is a
     1x1 convolution with a banded matrix: a matrix product instead of a three-dimensional pooling,
     which would take a third of AlexNet's time on a CPU.
     """
 
-    def __init__(self, channels: int, size: int, alpha: float, k: float):
+    def __init__(self, channels: int, size: int, alpha: float, beta: float, k: float):
         super().__init__()
+        self.beta = beta
         index = torch.arange(channels)
         band = ((index[:, None] - index).abs() <= size // 2) * (alpha / size)
         self.register_buffer("band", band[:, :, None, None].float(), persistent=False)
         self.register_buffer("k", torch.full((channels,), float(k)), persistent=False)
 
     def forward(self, maps: Tensor) -> Tensor:
-        root = F.conv2d(maps * maps, self.band, self.k).rsqrt()
+        total = F.conv2d(maps * maps, self.band, self.k)
+        if self.beta != 0.75:
+            return maps * total.pow(-self.beta)
+        root = total.rsqrt()  # two square roots are faster than a power
         return maps * (root * root.sqrt())
 
 
 class BatchNorm(nn.Module):
-    """Batch normalization that shifts but does not scale (TF-slim's default), followed by ReLU.
+    """Batch normalization followed by ReLU; it shifts but does not scale (TF-slim's default).
 
     One learnable vector per channel, the same as a bias: hence the equal parameter counts of the
-    paper's networks with and without it. The running averages keep 0.9 of their value per step.
+    paper's networks with and without it. A learnable `scale` adds a second one. The running
+    averages keep `decay` of their value per step.
     """
 
-    MOMENTUM, EPSILON = 0.1, 1e-3
-
-    def __init__(self, channels: int):
+    def __init__(
+        self, channels: int, scale: bool = False, decay: float = 0.9, epsilon: float = 1e-3
+    ):
         super().__init__()
         self.shift = nn.Parameter(torch.empty(channels))
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
-        # cuDNN's kernels want a scale beside the shift.
-        self.register_buffer("scale", torch.ones(channels), persistent=False)
+        if scale:
+            self.scale = nn.Parameter(torch.empty(channels))
+        else:  # cuDNN's kernels want one beside the shift.
+            self.register_buffer("scale", torch.ones(channels), persistent=False)
+        self.momentum, self.epsilon = 1 - decay, epsilon
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         self.shift.zero_()
         self.mean.zero_()
         self.variance.fill_(1)
+        self.scale.fill_(1)
 
     def forward(self, maps: Tensor) -> Tensor:
         normalized = F.batch_norm(
@@ -170,8 +207,8 @@ class BatchNorm(nn.Module):
             self.scale,
             self.shift,
             self.training,
-            self.MOMENTUM,
-            self.EPSILON,
+            self.momentum,
+            self.epsilon,
         )
         return F.relu_(normalized)
 

@@ -10,27 +10,22 @@ import pandas as pd
 
 from rethink import studies as study_catalog
 from rethink.analysis.collect import theory_runs
-from rethink.analysis.names import cell_order, model_order, model_title
+from rethink.analysis.names import cell_order, model_order, model_title, outcome
 from rethink.analysis.sources import read_results
 from rethink.analysis.tables import TEXT, Tables, read_table
 from rethink.claims.verdicts import read_verdicts
+from rethink.corruption_names import NOISY_LABELS
 from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
+from rethink.publish import regularization, studies
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
-from rethink.publish.studies import (
-    KINDS,
-    StudyView,
-    accuracy,
-    criterion,
-    fit_time,
-    fit_times,
-    outcome,
-)
+from rethink.publish.studies import StudyView, accuracy, criterion, fit_time, fit_times
 from rethink.publish.theory import KINDS as THEORY_KINDS
 from rethink.publish.theory import TheoryView
 from rethink.publish.verdicts import Scoreboard, deviations
 from rethink.publish.wording import date, duration, fixed, listing, plural, replicates, span, tidy
 
+CELL_KINDS = {**studies.KINDS, **regularization.KINDS}
 DEVIATION_COLUMNS = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
 COST_UNITS = {"cpu": "CPU", "cuda": "GPU"}
 
@@ -148,7 +143,7 @@ class _Report:
     def study(self, study: dict[str, Any]) -> Section:
         """Return the section of one study: its figures, then its values."""
         kind = study["kind"]
-        known = {**KINDS, **THEORY_KINDS}
+        known = {**CELL_KINDS, **THEORY_KINDS}
         if kind not in known:
             raise RethinkError(
                 f"study '{study['name']}': unknown kind '{kind}'{suggest(kind, known)}"
@@ -193,7 +188,7 @@ class _Report:
             self.paper,
         )
         self.members[study["name"]] = view.cells["cell"].tolist()
-        tables, facts = KINDS[study["kind"]](view)
+        tables, facts = CELL_KINDS[study["kind"]](view)
         facts = view.facts() | facts
         of = plural(facts["count"], "cell")
         source = (
@@ -294,7 +289,7 @@ class _Report:
 
     def _cell_row(self, cell: Any, times: dict[str, Any], runs: pd.DataFrame) -> Row:
         ended = outcome(cell.n, cell.n_fitted, cell.n_diverged)
-        named = cell.corruption_kind == "labels"
+        named = cell.corruption_kind in NOISY_LABELS
         given = accuracy(cell.test_accuracy_given_mean, cell.test_accuracy_given_sd, cell)
         seconds = runs["train_seconds"].get(cell.cell, math.nan)
         device = "CPU" if runs["device_type"].get(cell.cell) == "cpu" else cell.device

@@ -76,16 +76,6 @@ def criterion(texts: Any) -> str:
     return " or ".join(words)
 
 
-def outcome(n: int, n_fitted: int, n_diverged: int) -> str:
-    """Return how the replicates of a cell ended, e.g. ``fitted`` or ``1 of 3 fitted``."""
-    if n_fitted == n:
-        return "fitted"
-    if n_diverged == n:
-        return "diverged"
-    ended = f"{n_fitted} of {n} fitted" if n_fitted else "not fitted"
-    return ended + (f", {n_diverged} diverged" if n_diverged else "")
-
-
 def accuracy(mean: float, sd: float, row: Any, scale: float = 100) -> Cell:
     """Return an accuracy in percent, and how many of the `row`'s replicates diverged.
 

@@ -20,16 +20,32 @@ RESIDENT_BYTES = 4 * 2**30
 CHUNK = 1000
 
 
-def whiten(pixels: Tensor) -> Tensor:
+def whiten(pixels: Tensor, statistics: Tensor | None = None) -> Tensor:
     """Return images (N, H, W, C), 0..255, with mean 0 and standard deviation 1 each, as float32.
 
     Over all pixels and channels of an image after division by 255; the deviation is floored at
-    1 / sqrt(H W C) (paper, Appendix A: TensorFlow's per-image whitening).
+    1 / sqrt(H W C) (paper, Appendix A: TensorFlow's per-image whitening). Other `statistics` than
+    the images' own are means and deviations (2, N), as `image_statistics` returns them.
     """
     values = pixels.flatten(1).float().div_(255)
+    if statistics is not None:
+        mean, deviation = statistics[..., None]
+        return values.sub_(mean).div_(deviation).view(pixels.shape)
     values.sub_(values.mean(1, keepdim=True))
-    deviation = values.square().mean(1, keepdim=True).sqrt_()
-    return values.div_(deviation.clamp_(min=1 / math.sqrt(values.shape[1]))).view(pixels.shape)
+    return values.div_(_deviation(values)).view(pixels.shape)
+
+
+def image_statistics(pixels: Tensor) -> Tensor:
+    """Return what `whiten` subtracts from each image and divides by: (2, N)."""
+    values = pixels.flatten(1).float().div_(255)
+    mean = values.mean(1, keepdim=True)
+    return torch.cat([mean, _deviation(values.sub_(mean))], dim=1).T.contiguous()
+
+
+def _deviation(centred: Tensor) -> Tensor:
+    """Return the floored standard deviation (N, 1) of values (N, M) of mean 0."""
+    deviation = centred.square().mean(1, keepdim=True).sqrt_()
+    return deviation.clamp_(min=1 / math.sqrt(centred.shape[1]))
 
 
 class Images:
@@ -41,9 +57,17 @@ class Images:
     crop : side of the square that the networks see.
     device : where batches are needed.
     augmented : whether `window` will be used, which needs the pixels beyond the central crop.
+    whole : whether images are whitened before they are cropped, by the statistics of all pixels.
     """
 
-    def __init__(self, pixels: np.ndarray, crop: int, device: torch.device, augmented: bool):
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        crop: int,
+        device: torch.device,
+        augmented: bool,
+        whole: bool = False,
+    ):
         with warnings.catch_warnings():
             # The file is mapped read-only, and nothing here writes to it.
             warnings.filterwarnings("ignore", message=".*not writable")
@@ -56,12 +80,21 @@ class Images:
         self._source = source
         if augmented and source.numel() <= RESIDENT_BYTES:
             self._source = source.to(device)
+        self._statistics = None
+        if whole:
+            parts = (image_statistics(chunk.to(device)) for chunk in source.split(CHUNK))
+            self._statistics = torch.cat(list(parts), dim=1)
         self._whitened = None
         if 4 * self.count * crop**2 * channels <= RESIDENT_BYTES:
             self._whitened = torch.empty((self.count, crop, crop, channels), device=device)
             for start in range(0, self.count, CHUNK):
-                chunk = self._center[start : start + CHUNK].to(device)
-                self._whitened[start : start + CHUNK] = whiten(chunk)
+                part = slice(start, start + CHUNK)
+                self._whitened[part] = self._whiten(self._center[part], part)
+
+    def _whiten(self, pixels: Tensor, index: Tensor | slice) -> Tensor:
+        """Return pixels of the images at `index`, whitened, on the device."""
+        known = None if self._statistics is None else self._statistics[:, index]
+        return whiten(pixels.to(self.device), known)
 
     def central(self, index: Tensor | slice) -> Tensor:
         """Return the central crops at `index` as float32 (*index.shape, crop, crop, C)."""
@@ -70,9 +103,9 @@ class Images:
                 return self._whitened[index]
             rows = self._whitened.index_select(0, index.flatten())
         elif isinstance(index, slice):
-            return whiten(self._center[index].to(self.device))
+            return self._whiten(self._center[index], index)
         else:
-            rows = whiten(self._center[index.flatten().cpu()].to(self.device))
+            rows = self._whiten(self._center[index.flatten().cpu()], index.flatten())
         return rows.view(*index.shape, *rows.shape[1:])
 
     def window(self, index: Tensor, draws: dict[str, Tensor]) -> Tensor:
@@ -92,7 +125,7 @@ class Images:
             pixels = windows.permute(0, 1, 2, 4, 5, 3)[rows, draw["top"], draw["left"]]
             if "flip" in draw:
                 pixels = torch.where(draw["flip"][:, None, None, None], pixels.flip(2), pixels)
-        return whiten(pixels.to(self.device)).view(*index.shape, *pixels.shape[1:])
+        return self._whiten(pixels, index.flatten()).view(*index.shape, *pixels.shape[1:])
 
     def _rotated(
         self, rows: Tensor, top: Tensor, left: Tensor, angle: Tensor, flip: Tensor | None = None
@@ -143,6 +176,7 @@ def load(arrays: Arrays, spec: dict[str, Any], device: torch.device) -> Data:
     them; both choices depend on the cell's seed only, not on the replicate.
     """
     settings, crop = spec["train"], spec["input"]["crop"]
+    whole = spec["input"].get("whitening") == "before_crop"
     height, width, channels = arrays.image_shape
     if not 1 <= crop <= min(height, width):
         raise RethinkError(
@@ -156,7 +190,7 @@ def load(arrays: Arrays, spec: dict[str, Any], device: torch.device) -> Data:
         everything = len(index) == len(arrays.train_labels)
         pixels = arrays.train_images if everything else arrays.train_images[index]
         return Examples(
-            Images(pixels, crop, device, augmented),
+            Images(pixels, crop, device, augmented, whole),
             _labels(arrays.train_labels[index], device),
             _labels(arrays.train_labels_true[index], device),
             None
@@ -168,7 +202,7 @@ def load(arrays: Arrays, spec: dict[str, Any], device: torch.device) -> Data:
         train=examples(chosen, augmented),
         validation=examples(held_out, False) if len(held_out) else None,
         test=Examples(
-            Images(arrays.test_images, crop, device, False),
+            Images(arrays.test_images, crop, device, False, whole),
             _labels(arrays.test_labels_given, device),
             _labels(arrays.test_labels, device),
         ),
