@@ -16,6 +16,7 @@ from rethink.datasets.catalog import default_crop
 from rethink.experiments import KINDS as EXPERIMENT_KINDS
 from rethink.files import canonical_json
 from rethink.models.catalog import MODELS
+from rethink.settings import USUAL, without_usual
 from rethink.studies import KINDS as STUDY_KINDS
 
 # Appendix A gives momentum and decay; batch size and epochs are read off its Figure 1a.
@@ -33,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "evaluate_every": 1,
     "fit_accuracy": 0.99,
     "train_examples": None,
+    **USUAL,
 }
 
 
@@ -47,6 +49,7 @@ class Cell:
     spec: str
     epochs: int
     replicates: int
+    gpus: int
 
     @property
     def name(self) -> str:
@@ -253,6 +256,7 @@ def _problems(preset: Preset, names: list[str], resolver: "_Resolver") -> list[s
             problems.append(
                 f"datasets.{name}.crop: {settings.crop} is larger than the images ({_side(settings)})"
             )
+    problems += _conflicts(names, resolver)
     cropped = {name.split("/")[0] for name in names if resolver.settings(name)["random_crop"]}
     for name in sorted(cropped):
         settings = resolver.datasets[name]
@@ -260,6 +264,19 @@ def _problems(preset: Preset, names: list[str], resolver: "_Resolver") -> list[s
             problems.append(
                 f"datasets.{name}.crop: the regularizer 'crop' needs a crop smaller than the images "
                 f"({_side(settings)})"
+            )
+    return problems
+
+
+def _conflicts(names: list[str], resolver: "_Resolver") -> list[str]:
+    """Return the cells that ask for two augmentations of which only one can be."""
+    problems = []
+    for name in names:
+        settings = resolver.settings(name)
+        others = [key for key in ("random_crop", "rotation") if settings[key]]
+        if settings["random_resized_crop"] and others:
+            problems.append(
+                f"cell {name}: random_resized_crop and {others[0]} exclude each other; choose one"
             )
     return problems
 
@@ -303,22 +320,22 @@ class _Resolver:
                 merged.update(entry.given())
         return merged
 
-    def replicates(self, name: str) -> int:
-        """Return how many seeds the cell called `name` is trained with."""
-        number = self.preset.replicates
+    def number(self, name: str, key: str) -> int:
+        """Return the ``replicates`` or the ``gpus`` of the cell called `name`."""
+        number = getattr(self.preset, key)
         model = self.preset.models.get(name.split("/")[1])
-        if model and model.replicates:
-            number = model.replicates
+        if model and getattr(model, key):
+            number = getattr(model, key)
         for pattern, entry in self.overrides:
-            if entry.replicates and fnmatch.fnmatchcase(name, pattern):
-                number = entry.replicates
+            if getattr(entry, key) and fnmatch.fnmatchcase(name, pattern):
+                number = getattr(entry, key)
         return number
 
     def cell(self, name: str) -> Cell:
         """Return the cell called `name` with its specification."""
         dataset, model, corruption, regularizer = name.split("/")
-        settings, replicates = self.settings(name), self.replicates(name)
-        entry, source = MODELS[model], self.datasets[dataset]
+        settings, replicates = self.settings(name), self.number(name, "replicates")
+        entry, source, gpus = MODELS[model], self.datasets[dataset], self.number(name, "gpus")
         spec = {
             "name": name,
             "dataset": dataset,
@@ -328,9 +345,15 @@ class _Resolver:
             "seed": self.preset.seed,
             "model": {"name": model, "module": entry.module, "arguments": entry.arguments},
             "input": {"crop": source.crop or default_crop(_side(source))},
-            "train": settings,
+            "train": without_usual(settings),
             "numerics": self.preset.numerics,
         }
+        # Left out where usual, like the settings above. The number of processes is part of the
+        # specification because each normalizes its own part of a batch.
+        if source.whitening != "image":
+            spec["input"]["whitening"] = source.whitening
+        if gpus > 1:
+            spec["processes"] = gpus
         return Cell(
             dataset,
             model,
@@ -339,4 +362,5 @@ class _Resolver:
             canonical_json(spec),
             settings["epochs"],
             replicates,
+            gpus,
         )
