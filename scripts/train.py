@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cells-per-gpu", type=int, default=1)
     parser.add_argument("--checkpoint-seconds", type=float, default=8.0)
+    parser.add_argument("--placement", choices=("auto", "resident", "streamed"), default="auto")
     arguments = parser.parse_args()
     # Read when torch is loaded, and when CUDA starts.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
@@ -36,6 +37,7 @@ def main() -> None:
         arguments.threads,
         arguments.cells_per_gpu,
         arguments.checkpoint_seconds,
+        arguments.placement,
     )
 
 

@@ -79,16 +79,22 @@ class Settings(Section):
     evaluate_every: Count | None = None
     fit_accuracy: Annotated[Number, Field(gt=0, le=1)] | None = None
     train_examples: Count | None = None
+    optimizer: Literal["momentum", "rmsprop"] | None = None
+    label_smoothing: Annotated[Number, Field(ge=0, lt=1)] | None = None
+    random_resized_crop: Annotated[Number, Field(ge=0, le=1)] | None = None
+    color_distortion: bool | None = None
+    top5: bool | None = None
 
     def given(self) -> dict[str, Any]:
         """Return the settings that were written down, by name."""
-        return self.model_dump(exclude_unset=True, exclude={"replicates"})
+        return self.model_dump(exclude_unset=True, exclude={"replicates", "gpus"})
 
 
 class CellSettings(Settings):
     """Settings of single cells."""
 
     replicates: Count | None = None
+    gpus: Count | None = None
 
 
 class ModelSettings(CellSettings):
@@ -103,7 +109,7 @@ class ModelSettings(CellSettings):
 
     def given(self) -> dict[str, Any]:
         """Return the training settings that were written down, by name."""
-        return self.model_dump(exclude_unset=True, exclude={"replicates", "arguments"})
+        return self.model_dump(exclude_unset=True, exclude={"replicates", "gpus", "arguments"})
 
 
 class DatasetSettings(Section):
@@ -115,7 +121,7 @@ class DatasetSettings(Section):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     image_size: Annotated[Whole, Field(ge=4)] | None = None
     crop: Annotated[Whole, Field(ge=4)] | None = None
-    whitening: Literal["after_crop", "before_crop"] = "after_crop"
+    whitening: Literal["after_crop", "before_crop", "fixed"] = "after_crop"
     corrupted_area: Literal["image", "crop"] = "image"
 
     @field_validator("kind")
@@ -263,6 +269,8 @@ class Preset(Section):
     numerics: Literal["fp32", "tf32", "bf16"] = "fp32"
     stands_for: StandsFor = StandsFor()
     cells_per_gpu: Count = 1
+    gpus: Count = 1
+    placement: Literal["auto", "resident", "streamed"] = "auto"
     datasets: dict[Name, DatasetSettings] = {}
     training: Settings = Settings()
     models: dict[ModelName, ModelSettings] = {}

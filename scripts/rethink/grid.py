@@ -34,6 +34,11 @@ DEFAULTS: dict[str, Any] = {
     "evaluate_every": 1,
     "fit_accuracy": 0.99,
     "train_examples": None,
+    "optimizer": "momentum",
+    "label_smoothing": 0.0,
+    "random_resized_crop": 0.0,
+    "color_distortion": False,
+    "top5": False,
 }
 
 
@@ -48,6 +53,7 @@ class Cell:
     spec: str
     epochs: int
     replicates: int
+    gpus: int
 
     @property
     def name(self) -> str:
@@ -279,6 +285,7 @@ def _problems(preset: Preset, names: list[str], resolver: "_Resolver") -> list[s
             problems.append(
                 f"datasets.{name}.crop: {settings.crop} is larger than the images ({_side(settings)})"
             )
+    problems += _conflicts(names, resolver)
     cropped = {name.split("/")[0] for name in names if resolver.settings(name)["random_crop"]}
     for name in sorted(cropped):
         settings = resolver.datasets[name]
@@ -297,7 +304,7 @@ def _looks_beyond_the_crop(names: list[str], resolver: "_Resolver") -> list[str]
         dataset, _, corruption, _ = name.split("/")
         settings = resolver.settings(name)
         if _corrupts_crop(corruption, resolver.datasets[dataset]) and (
-            settings["random_crop"] or settings["rotation"]
+            settings["random_crop"] or settings["rotation"] or settings["random_resized_crop"]
         ):
             first.setdefault(dataset, name)
     return [
@@ -305,6 +312,19 @@ def _looks_beyond_the_crop(names: list[str], resolver: "_Resolver") -> list[str]
         f"'{name}' moves the crop: use 'image', or leave that cell out"
         for dataset, name in first.items()
     ]
+
+
+def _conflicts(names: list[str], resolver: "_Resolver") -> list[str]:
+    """Return the cells that ask for two augmentations of which only one can be."""
+    problems = []
+    for name in names:
+        settings = resolver.settings(name)
+        others = [key for key in ("random_crop", "rotation") if settings[key]]
+        if settings["random_resized_crop"] and others:
+            problems.append(
+                f"cell {name}: random_resized_crop and {others[0]} exclude each other; choose one"
+            )
+    return problems
 
 
 class _Resolver:
@@ -351,22 +371,22 @@ class _Resolver:
         given = self.preset.models[model].arguments if model in self.preset.models else {}
         return {**MODELS[model].arguments, **accepted(model).model_validate(given).changed()}
 
-    def replicates(self, name: str) -> int:
-        """Return how many seeds the cell called `name` is trained with."""
-        number = self.preset.replicates
+    def number(self, name: str, key: str) -> int:
+        """Return the ``replicates`` or the ``gpus`` of the cell called `name`."""
+        number = getattr(self.preset, key)
         model = self.preset.models.get(name.split("/")[1])
-        if model and model.replicates:
-            number = model.replicates
+        if model and getattr(model, key):
+            number = getattr(model, key)
         for pattern, entry in self.overrides:
-            if entry.replicates and fnmatch.fnmatchcase(name, pattern):
-                number = entry.replicates
+            if getattr(entry, key) and fnmatch.fnmatchcase(name, pattern):
+                number = getattr(entry, key)
         return number
 
     def cell(self, name: str) -> Cell:
         """Return the cell called `name` with its specification."""
         dataset, model, corruption, regularizer = name.split("/")
-        settings, replicates = self.settings(name), self.replicates(name)
-        entry, source = MODELS[model], self.datasets[dataset]
+        settings, replicates = self.settings(name), self.number(name, "replicates")
+        entry, source, gpus = MODELS[model], self.datasets[dataset], self.number(name, "gpus")
         spec = {
             "name": name,
             "dataset": dataset,
@@ -379,6 +399,9 @@ class _Resolver:
             "train": settings,
             "numerics": self.preset.numerics,
         }
+        # Part of the specification: each process normalizes its own part of a batch.
+        if gpus > 1:
+            spec["processes"] = gpus
         return Cell(
             dataset,
             model,
@@ -387,4 +410,5 @@ class _Resolver:
             canonical_json(spec),
             settings["epochs"],
             replicates,
+            gpus,
         )

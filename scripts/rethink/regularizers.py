@@ -9,6 +9,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "none": {},
     "crop": {"random_crop": True},
     "augment": {"flip": True, "rotation": 25.0},
+    "distort": {"random_resized_crop": 0.05, "flip": True, "color_distortion": True},
     "weight_decay": {"weight_decay": None},
     "dropout": {"dropout": 0.5},
     "early_stopping": {"early_stopping": {"validation": 0.1, "patience": 10}},

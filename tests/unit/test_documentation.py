@@ -7,6 +7,7 @@ import pytest
 
 from rethink import config, corruption_names, experiments, regularizers, studies
 from rethink.datasets.catalog import KINDS
+from rethink.models import arguments
 from rethink.models.catalog import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +30,7 @@ def documented(name):
         config.EarlyStopping,
         config.StandsFor,
         *(kind.section for kind in experiments.KINDS.values()),
+        *arguments.ARGUMENTS.values(),
     ],
 )
 def test_every_key_is_documented(section):

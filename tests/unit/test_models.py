@@ -83,11 +83,12 @@ def test_replicates_of_a_perceptron_are_independent_networks():
 
 
 @pytest.mark.parametrize("channels", [3, 64])
-def test_local_response_norm_equals_torchs(channels):
-    ours = layers.LocalResponseNorm(channels, size=9, alpha=0.5, k=1.0).double()
+@pytest.mark.parametrize("beta", [0.75, 0.5])
+def test_local_response_norm_equals_torchs(channels, beta):
+    ours = layers.LocalResponseNorm(channels, size=9, alpha=0.5, beta=beta, k=1.0).double()
     maps = torch.randn(2, channels, 3, 4, generator=generator(), dtype=torch.float64)
     maps.requires_grad_()
-    theirs = F.local_response_norm(maps, 9, alpha=0.5, beta=0.75, k=1.0)
+    theirs = F.local_response_norm(maps, 9, alpha=0.5, beta=beta, k=1.0)
     # The band is kept in float32: 1e-8 is its rounding.
     torch.testing.assert_close(ours(maps), theirs, rtol=1e-7, atol=1e-7)
     weights = torch.randn(theirs.shape, generator=generator(1), dtype=torch.float64)
@@ -132,7 +133,8 @@ def test_batch_norm_equals_torchs_with_a_shift():
 
 
 def test_batch_norm_once_equals_batch_norm_twice():
-    module = inception.InceptionModule(6, (4, 8), batch_norm=True)
+    recipe = inception.Recipe(layers.glorot_uniform, "same", {"decay": 0.9})
+    module = inception.InceptionModule(6, (4, 8), recipe)
     layers.initialize(module, [generator()])
     maps = torch.randn(3, 6, 5, 5, generator=generator(1))
     branches = []

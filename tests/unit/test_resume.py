@@ -15,7 +15,7 @@ from tiny_cells import SCRIPTS, spec, start, train, write_data
 from rethink.errors import RethinkError
 from rethink.files import canonical_json
 from rethink.training import cell as cell_module
-from rethink.training import checkpoint
+from rethink.training import checkpoint, engine
 from rethink.training.checkpoint import Workplace
 
 OFTEN = {"checkpoint_seconds": 0.0}
@@ -208,6 +208,6 @@ def test_memory_that_does_not_suffice_is_an_error(manifest, tmp_path, monkeypatc
     def exhausted(*arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(cell_module.Trainer, "run", exhausted)
+    monkeypatch.setattr(engine.Trainer, "run", exhausted)
     with pytest.raises(RethinkError, match="spots/mlp/none/none does not fit .* batch_size"):
         train_here(manifest, tmp_path, monkeypatch)

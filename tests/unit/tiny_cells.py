@@ -96,6 +96,11 @@ def spec(model="mlp", replicates=1, numerics="fp32", crop=7, seed=0, **settings)
         "evaluate_every": 1,
         "fit_accuracy": 0.99,
         "train_examples": None,
+        "optimizer": "momentum",
+        "label_smoothing": 0.0,
+        "random_resized_crop": 0.0,
+        "color_distortion": False,
+        "top5": False,
     }
     assert set(settings) <= set(train)
     return {

@@ -95,6 +95,11 @@ def cell_of(wildcards):
     ]
 
 
+def threads_of(cell):
+    """Return the cores that a training job keeps busy: with several GPUs also by reading images."""
+    return 1 if cell.gpus == 1 else 4 * cell.gpus
+
+
 def experiments_by(script):
     """Return the pattern of the names of the experiments that a script does."""
     names = [name for name, entry in GRID.experiments.items() if entry.script == script]

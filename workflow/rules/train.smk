@@ -20,18 +20,19 @@ rule train:
         "<logs>/cells/{dataset}/{model}/{corruption}/{regularizer}.log",
     conda:
         "../../envs/environment.yaml"
-    threads: 1
+    threads: lambda wildcards: threads_of(cell_of(wildcards))
     resources:
-        gpu=1,
+        gpu=lambda wildcards: cell_of(wildcards).gpus,
     params:
         spec=lambda wildcards: cell_of(wildcards).spec,
         code=lambda wildcards: train_code(wildcards.model),
-        # A function of `resources` is no rerun trigger: sharing a device changes no result.
+        # A function of `resources` is no rerun trigger: where cells and images are changes no result.
         sharing=lambda wildcards, resources: PRESET.cells_per_gpu,
+        placement=lambda wildcards, resources: PRESET.placement,
         work=f"{RESULTS}/work/{{dataset}}/{{model}}/{{corruption}}/{{regularizer}}",
     message:
         "Train {wildcards.dataset}/{wildcards.model}/{wildcards.corruption}/{wildcards.regularizer}"
     shell:
         "python scripts/train.py --spec {params.spec:q} --code {params.code:q}"
         " --data {input.manifest:q} --out $(dirname {output.summary:q}) --work {params.work:q}"
-        " --threads {threads} --cells-per-gpu {params.sharing} > {log:q} 2>&1"
+        " --cells-per-gpu {params.sharing} --placement {params.placement} > {log:q} 2>&1"

@@ -12,13 +12,16 @@ import pandas as pd
 from rethink import corruption_names
 from rethink.analysis.statistics import spread
 from rethink.analysis.tables import (
+    BEST_TOP5,
     CELL,
     COLUMNS,
     EPOCH,
     NUMBER,
+    OPTIONAL,
     STATUSES,
     SUMMARIZED,
     TEXT,
+    TOP5,
     VALUES,
     WHOLE,
     read_table,
@@ -63,11 +66,18 @@ def aggregate(
         **{name: pd.DataFrame(parts[name]) for name in ("summary", "cells", "runs")},
     }
     for name, frame in frames.items():
-        frame = frame.reindex(columns=list(COLUMNS[name]))
-        for column, kind in COLUMNS[name].items():
+        columns = COLUMNS[name] | _present(frame, OPTIONAL[name])
+        frame = frame.reindex(columns=list(columns))
+        for column, kind in columns.items():
             if kind == WHOLE:
                 frame[column] = frame[column].astype("Int64")
         write_table(_sorted(frame), Path(out) / f"{name}.csv")
+
+
+def _present(frame: pd.DataFrame, optional: dict[str, str]) -> dict[str, str]:
+    """Return the `optional` columns if some cell has a value there; a count alone is none."""
+    there = [c for c in optional if c in frame.columns and not c.endswith("_n")]
+    return optional if there and frame[there].notna().to_numpy().any() else {}
 
 
 def _dataset(path: Path) -> tuple[str, dict[str, int]]:
@@ -107,7 +117,7 @@ def read_cell(path: Path) -> dict[str, Any]:
     if not replicates:
         raise RethinkError(f"{path}: key 'replicates' is empty; a cell has at least one")
     curves = read_table(
-        path.with_name("curves.csv"), {**EPOCH, **dict.fromkeys(VALUES, NUMBER)}
+        path.with_name("curves.csv"), {**EPOCH, **dict.fromkeys(VALUES, NUMBER)}, OPTIONAL["curves"]
     ).assign(**key)
     return {
         "name": name,
@@ -181,6 +191,8 @@ def _replicate(entry: Any, path: Path) -> dict[str, Any]:
         if key not in entry:
             raise RethinkError(f"{path}: key '{key}' is missing in a replicate")
         row[key] = _finite(entry[key], path, key)
+    for key in (*TOP5, BEST_TOP5):
+        row[key] = _finite(entry.get(key), path, key)
     if status == "fitted" and row["time_to_fit_epochs"] is None:
         raise RethinkError(
             f"{path}: key 'time_to_fit_epochs' should be a number where status is fitted"
@@ -273,7 +285,7 @@ def _over_replicates(cell: dict[str, Any], datasets: dict[str, dict[str, int]]) 
         "train_seconds": run["train_seconds"],
         "device": run["device_name"] if run["device_type"] != "cpu" else "CPU",
     }
-    for value in SUMMARIZED:
+    for value in (*SUMMARIZED, *TOP5, BEST_TOP5):
         numbers = [math.nan if row[value] is None else row[value] for row in rows]
         result |= {f"{value}_{k}": v for k, v in spread(numbers)._asdict().items()}
     return result

@@ -47,6 +47,10 @@ SUMMARIZED = (
     "time_to_fit_epochs",
 )
 STATISTICS = ("mean", "sd", "min", "max", "n")
+# Accuracies of runs that were asked for them only (`top5`): columns that are there where some cell
+# of a table has them.
+TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
+BEST_TOP5 = "best_test_top5_accuracy"
 
 EPOCH = {"replicate": WHOLE, "epoch": WHOLE, "step": WHOLE, "learning_rate": NUMBER}
 COLUMNS: dict[str, dict[str, str]] = {
@@ -113,6 +117,14 @@ COLUMNS: dict[str, dict[str, str]] = {
         "command": TEXT,
     },
 }
+OPTIONAL: dict[str, dict[str, str]] = {
+    "curves": dict.fromkeys(TOP5, NUMBER),
+    "summary": dict.fromkeys((*TOP5, BEST_TOP5), NUMBER),
+    "cells": {
+        f"{v}_{s}": WHOLE if s == "n" else NUMBER for v in (*TOP5, BEST_TOP5) for s in STATISTICS
+    },
+    "runs": {},
+}
 STATUSES = ("fitted", "not_fitted", "diverged")
 
 
@@ -122,8 +134,12 @@ def cell_name(frame: pd.DataFrame) -> pd.Series:
     return parts[0].str.cat(parts[1:], sep="/")
 
 
-def read_table(path: str | os.PathLike, columns: dict[str, str]) -> pd.DataFrame:
+def read_table(
+    path: str | os.PathLike, columns: dict[str, str], optional: dict[str, str] | None = None
+) -> pd.DataFrame:
     """Return a CSV file with exactly the dtypes that `columns` asks for.
+
+    A column of `optional` that the file lacks comes out without values.
 
     Text is never missing (an empty field is the empty string); whole numbers are `Int64` and
     numbers `float64`, both with missing values where the field is empty. Other columns are left
@@ -139,7 +155,10 @@ def read_table(path: str | os.PathLike, columns: dict[str, str]) -> pd.DataFrame
     except (ValueError, UnicodeDecodeError) as error:
         detail = " ".join(str(error).split())
         raise RethinkError(f"{path}: not readable as CSV: {detail}") from None
-    return typed(frame, columns, path)
+    for column in optional or {}:
+        if column not in frame.columns:
+            frame[column] = ""
+    return typed(frame, columns | (optional or {}), path)
 
 
 def typed(frame: pd.DataFrame, columns: dict[str, str], source: Any) -> pd.DataFrame:
@@ -213,7 +232,7 @@ class Tables:
         return self._load("runs")
 
     def _load(self, name: str) -> pd.DataFrame:
-        frame = read_table(self.folder / f"{name}.csv", COLUMNS[name])
+        frame = read_table(self.folder / f"{name}.csv", COLUMNS[name], OPTIONAL[name])
         frame.insert(0, "cell", cell_name(frame))
         return frame
 

@@ -60,12 +60,19 @@ class AlexNetArguments(Arguments):
     lrn_k: Positive = 1.0
 
 
+class InceptionV3Arguments(Arguments):
+    """See `rethink.models.inception_v3.build`."""
+
+    auxiliary_weight: NotNegative = 0.4
+
+
 ARGUMENTS: dict[str, type[Arguments]] = {
     "inception": NormalizedInceptionArguments,
     "inception_no_bn": InceptionArguments,
     "alexnet": AlexNetArguments,
     "mlp_3x512": PerceptronArguments,
     "mlp_1x512": PerceptronArguments,
+    "inception_v3": InceptionV3Arguments,
 }
 
 

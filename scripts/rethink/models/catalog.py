@@ -48,4 +48,15 @@ MODELS = {
     "mlp_1x512": ModelEntry(
         "MLP 1x512", "mlp", {"hidden": [512]}, 0.01, 1e-4, ("*.weight",), 1_209_866, 4.85
     ),
+    # For ImageNet at 299 pixels; the learning rate is that of the TensorFlow Inception package.
+    "inception_v3": ModelEntry(
+        "Inception v3",
+        "inception_v3",
+        {"auxiliary_weight": 0.4},
+        0.045,
+        4e-5,
+        ("*.conv.weight", "*fc.weight"),
+        None,
+        34_275.0,
+    ),
 }

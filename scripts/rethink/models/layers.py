@@ -151,9 +151,9 @@ def max_pool(maps: Tensor, padding: str = "same") -> Tensor:
 class LocalResponseNorm(nn.Module):
     """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels) ^ beta.
 
-    Equal to `torch.nn.LocalResponseNorm(size, alpha, beta, k)` for odd sizes. The sum over the neighbours is a
-    1x1 convolution with a banded matrix: a matrix product instead of a three-dimensional pooling,
-    which would take a third of AlexNet's time on a CPU.
+    Equal to `torch.nn.LocalResponseNorm(size, alpha, beta, k)` for odd sizes. The sum over the
+    neighbours is a 1x1 convolution with a banded matrix: a matrix product instead of a
+    three-dimensional pooling, which would take a third of AlexNet's time on a CPU.
     """
 
     def __init__(self, channels: int, size: int, alpha: float, beta: float, k: float):

@@ -1,23 +1,30 @@
-"""Examples on the device: cropping, whitening, augmentation, and the order of each epoch."""
+"""Examples in batches on the device: cropped, augmented, whitened, in the order of each epoch."""
 
 import math
+import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rethink import seeds
 from rethink.datasets.store import Arrays
 from rethink.errors import RethinkError
+from rethink.training.augmentation import Draws, augment, draws
+from rethink.training.prefetch import prefetched
 
 # Whitened images are kept on the device up to this size; larger sets are whitened batch by batch.
 RESIDENT_BYTES = 4 * 2**30
+# Larger sets than this share of the device's free memory are streamed from their files.
+FREE_SHARE = 0.5
 CHUNK = 1000
+AUGMENTATIONS = ("random_crop", "flip", "rotation", "random_resized_crop", "color_distortion")
+
+Request = tuple[Tensor | slice, Draws | None]
 
 
 def whiten(pixels: Tensor, statistics: Tensor | None = None) -> Tensor:
@@ -48,6 +55,23 @@ def _deviation(centred: Tensor) -> Tensor:
     return deviation.clamp_(min=1 / math.sqrt(centred.shape[1]))
 
 
+def scale(pixels: Tensor) -> Tensor:
+    """Return images 0..255 as float32 from -1 to 1 (the TensorFlow Inception package)."""
+    return pixels.float().div_(127.5).sub_(1)
+
+
+def whitened(crops: Tensor, images: Tensor, whitening: str) -> Tensor:
+    """Return the `crops` (N, h, w, C) of `images` (N, H, W, C), 0..255, as the networks see them.
+
+    ``after_crop`` : each whitened by its own statistics (the order of Appendix A).
+    ``before_crop`` : by those of the whole image, before any augmentation.
+    ``fixed`` : scaled to -1..1.
+    """
+    if whitening == "fixed":
+        return scale(crops)
+    return whiten(crops, image_statistics(images) if whitening == "before_crop" else None)
+
+
 class Images:
     """A set of images that is handed out in cropped and whitened batches.
 
@@ -57,7 +81,10 @@ class Images:
     crop : side of the square that the networks see.
     device : where batches are needed.
     augmented : whether `window` will be used, which needs the pixels beyond the central crop.
-    whole : whether images are whitened before they are cropped, by the statistics of all pixels.
+    whitening : see `whitened`.
+    placement : ``resident`` on the device, ``streamed`` from the map batch by batch, or ``auto``
+        by their size. The batches are the same to the bit.
+    rows : the images of the set by their place in `pixels`; None for all.
     """
 
     def __init__(
@@ -66,83 +93,114 @@ class Images:
         crop: int,
         device: torch.device,
         augmented: bool,
-        whole: bool = False,
+        whitening: str = "after_crop",
+        placement: str = "auto",
+        rows: np.ndarray | None = None,
     ):
-        with warnings.catch_warnings():
-            # The file is mapped read-only, and nothing here writes to it.
-            warnings.filterwarnings("ignore", message=".*not writable")
-            source = torch.from_numpy(pixels)
-        self.count, height, width, channels = source.shape
-        self.crop, self.device = crop, device
+        self.count = len(pixels) if rows is None else len(rows)
+        height, width, channels = pixels.shape[1:]
+        self.crop, self.device, self.whitening = crop, device, whitening
         self.margins = (height - crop, width - crop)
-        top, left = (margin // 2 for margin in self.margins)
-        self._center = source[:, top : top + crop, left : left + crop]
-        self._source = source
-        if augmented and source.numel() <= RESIDENT_BYTES:
-            self._source = source.to(device)
-        self._statistics = None
-        if whole:
-            parts = (image_statistics(chunk.to(device)) for chunk in source.split(CHUNK))
-            self._statistics = torch.cat(list(parts), dim=1)
-        self._whitened = None
+        self.streamed = placement == "streamed" or (
+            placement == "auto"
+            and self.count * height * width * channels > FREE_SHARE * _free_bytes(device)
+        )
+        self._pixels, self._rows, self._whitened = pixels, rows, None
+        if self.streamed:
+            return
+        source = _tensor(pixels if rows is None else pixels[rows])
         if 4 * self.count * crop**2 * channels <= RESIDENT_BYTES:
             self._whitened = torch.empty((self.count, crop, crop, channels), device=device)
             for start in range(0, self.count, CHUNK):
                 part = slice(start, start + CHUNK)
-                self._whitened[part] = self._whiten(self._center[part], part)
+                self._whitened[part] = self._finish(source[part].to(device), None)
+        if augmented or self._whitened is None:
+            self._source = source.to(device)
 
-    def _whiten(self, pixels: Tensor, index: Tensor | slice) -> Tensor:
-        """Return pixels of the images at `index`, whitened, on the device."""
-        known = None if self._statistics is None else self._statistics[:, index]
-        return whiten(pixels.to(self.device), known)
+    @property
+    def index_device(self) -> torch.device:
+        """Where the indices of a batch are needed."""
+        return torch.device("cpu") if self.streamed else self.device
 
     def central(self, index: Tensor | slice) -> Tensor:
         """Return the central crops at `index` as float32 (*index.shape, crop, crop, C)."""
-        if self._whitened is not None:
-            if isinstance(index, slice):
-                return self._whitened[index]
-            rows = self._whitened.index_select(0, index.flatten())
-        elif isinstance(index, slice):
-            return self._whiten(self._center[index], index)
-        else:
-            rows = self._whiten(self._center[index.flatten().cpu()], index.flatten())
-        return rows.view(*index.shape, *rows.shape[1:])
+        if self._whitened is None:
+            return self._shaped(self._finish(self._gathered(index), None), index)
+        if isinstance(index, slice):
+            return self._whitened[index]
+        return self._shaped(self._whitened.index_select(0, index.flatten()), index)
 
-    def window(self, index: Tensor, draws: dict[str, Tensor]) -> Tensor:
+    def window(self, index: Tensor, drawn: Draws) -> Tensor:
         """Return augmented crops at `index` as float32 (*index.shape, crop, crop, C).
 
-        `draws` has tensors shaped like `index`: ``top`` and ``left`` of the window, and, where
-        wanted, ``flip`` (bool) and ``angle`` (radians), which act about the centre of the image.
+        `drawn` has tensors shaped like `index`, see `rethink.training.augmentation`.
         """
-        where = self._source.device
-        rows = index.flatten().to(where)
-        draw = {name: values.flatten().to(where) for name, values in draws.items()}
-        if "angle" in draw:
-            pixels = self._rotated(rows, **draw)
-        else:
-            # A view of all windows: the gather reads each pixel of the batch once.
-            windows = self._source.unfold(1, self.crop, 1).unfold(2, self.crop, 1)
-            pixels = windows.permute(0, 1, 2, 4, 5, 3)[rows, draw["top"], draw["left"]]
-            if "flip" in draw:
-                pixels = torch.where(draw["flip"][:, None, None, None], pixels.flip(2), pixels)
-        return self._whiten(pixels, index.flatten()).view(*index.shape, *pixels.shape[1:])
+        return self._shaped(self._finish(self._gathered(index), drawn), index)
 
-    def _rotated(
-        self, rows: Tensor, top: Tensor, left: Tensor, angle: Tensor, flip: Tensor | None = None
-    ) -> Tensor:
-        """Sample rotated windows bilinearly; what lies outside of the image is black."""
-        height, width = self._source.shape[1:3]
-        steps = torch.arange(self.crop, device=rows.device)
-        y = (top[:, None] + steps - (height - 1) / 2)[:, :, None]
-        x = (left[:, None] + steps - (width - 1) / 2)[:, None, :]
-        if flip is not None:
-            x = torch.where(flip[:, None, None], -x, x)
-        cosine, sine = angle.cos()[:, None, None], angle.sin()[:, None, None]
-        grid = torch.stack(
-            ((cosine * x - sine * y) * (2 / width), (sine * x + cosine * y) * (2 / height)), dim=-1
+    def batches(self, requests: Iterable[Request]) -> Iterator[Tensor]:
+        """Yield the batch of each request, an index with draws for `window` or None for `central`.
+
+        Where the images are streamed, the files of the next ones are read in the meantime.
+        """
+        if not self.streamed:
+            for index, drawn in requests:
+                yield self.central(index) if drawn is None else self.window(index, drawn)
+            return
+
+        def fetched(request: Request) -> tuple[Tensor, Request]:
+            return self._fetch(request[0]), request
+
+        for pixels, (index, drawn) in prefetched(fetched, requests, self.device):
+            arrived = pixels.to(self.device, non_blocking=True)
+            yield self._shaped(self._finish(arrived, drawn), index)
+
+    def _fetch(self, index: Tensor | slice) -> Tensor:
+        """Return whole images (n, H, W, C) from the map, in memory that a device copies fast."""
+        rows = np.arange(self.count)[index] if isinstance(index, slice) else index.flatten().numpy()
+        if self._rows is not None:
+            rows = self._rows[rows]
+        buffer = torch.empty(
+            (len(rows), *self._pixels.shape[1:]),
+            dtype=torch.uint8,
+            pin_memory=self.device.type == "cuda",
         )
-        images = self._source[rows].permute(0, 3, 1, 2).float()
-        return F.grid_sample(images, grid, align_corners=False).permute(0, 2, 3, 1)
+        # With a mode other than `raise` NumPy writes to the buffer directly.
+        np.take(self._pixels, rows, axis=0, out=buffer.numpy(), mode="clip")
+        return buffer
+
+    def _gathered(self, index: Tensor | slice) -> Tensor:
+        """Return whole images (n, H, W, C) on the device."""
+        if self.streamed:
+            return self._fetch(index).to(self.device)
+        return self._source[index if isinstance(index, slice) else index.flatten()]
+
+    def _finish(self, pixels: Tensor, drawn: Draws | None) -> Tensor:
+        """Return the crops (n, crop, crop, C) of whole images on the device, whitened."""
+        if drawn is None:
+            top, left = (margin // 2 for margin in self.margins)
+            crops = pixels[:, top : top + self.crop, left : left + self.crop]
+        else:
+            flat = {name: values.flatten() for name, values in drawn.items()}
+            crops = augment(pixels, self.crop, flat)
+        return whitened(crops, pixels, self.whitening)
+
+    @staticmethod
+    def _shaped(rows: Tensor, index: Tensor | slice) -> Tensor:
+        return rows if isinstance(index, slice) else rows.view(*index.shape, *rows.shape[1:])
+
+
+def _tensor(pixels: np.ndarray) -> Tensor:
+    with warnings.catch_warnings():
+        # The file is mapped read-only, and nothing here writes to it.
+        warnings.filterwarnings("ignore", message=".*not writable")
+        return torch.from_numpy(pixels)
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Return the memory that data may take on a device; on a CPU all that there is."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @dataclass(frozen=True)
@@ -157,6 +215,11 @@ class Examples:
     def __len__(self) -> int:
         return self.images.count
 
+    @property
+    def both_labels(self) -> tuple[Tensor, Tensor]:
+        """The given and the true labels."""
+        return self.labels, self.labels_true
+
 
 @dataclass(frozen=True)
 class Data:
@@ -169,28 +232,35 @@ class Data:
     input_shape: tuple[int, int, int]
 
 
-def load(arrays: Arrays, spec: dict[str, Any], device: torch.device) -> Data:
-    """Return the data of a cell on `device`; raises RethinkError where the two do not fit.
+def load(
+    arrays: Arrays, spec: dict[str, Any], device: torch.device, placement: str = "auto"
+) -> Data:
+    """Return the data of a cell for `device`; raises RethinkError where the two do not fit.
 
     The training examples may be limited to a subset, and the validation examples are taken out of
-    them; both choices depend on the cell's seed only, not on the replicate.
+    them; both choices depend on the cell's seed only, not on the replicate. `placement` is that of
+    `Images`.
     """
     settings, crop = spec["train"], spec["input"]["crop"]
-    whole = spec["input"].get("whitening") == "before_crop"
+    whitening = spec["input"].get("whitening", "after_crop")
     height, width, channels = arrays.image_shape
     if not 1 <= crop <= min(height, width):
         raise RethinkError(
             f"{spec['name']}: input.crop is {crop}, but the images of {arrays.name} are "
             f"{height}x{width}"
         )
+    if settings["color_distortion"] and channels != 3:
+        raise RethinkError(
+            f"{spec['name']}: color_distortion needs colour images; those of {arrays.name} have "
+            f"{channels} channels"
+        )
     chosen, held_out = _choose(len(arrays.train_labels), spec)
-    augmented = bool(settings["random_crop"] or settings["flip"] or settings["rotation"])
+    augmented = any(settings[key] for key in AUGMENTATIONS)
 
     def examples(index: np.ndarray, augmented: bool) -> Examples:
-        everything = len(index) == len(arrays.train_labels)
-        pixels = arrays.train_images if everything else arrays.train_images[index]
+        rows = None if len(index) == len(arrays.train_labels) else index
         return Examples(
-            Images(pixels, crop, device, augmented, whole),
+            Images(arrays.train_images, crop, device, augmented, whitening, placement, rows),
             _labels(arrays.train_labels[index], device),
             _labels(arrays.train_labels_true[index], device),
             None
@@ -202,7 +272,7 @@ def load(arrays: Arrays, spec: dict[str, Any], device: torch.device) -> Data:
         train=examples(chosen, augmented),
         validation=examples(held_out, False) if len(held_out) else None,
         test=Examples(
-            Images(arrays.test_images, crop, device, False, whole),
+            Images(arrays.test_images, crop, device, False, whitening, placement),
             _labels(arrays.test_labels_given, device),
             _labels(arrays.test_labels, device),
         ),
@@ -241,47 +311,35 @@ def generator(*stream: object) -> torch.Generator:
 
 
 class Epoch:
-    """The order and the augmentation of one epoch for K replicates, each (K, N) on the device.
+    """The order and the augmentation of one epoch for K replicates, each (K, N).
 
     Drawn on the CPU whatever the device, from streams named by seed, replicate, purpose and epoch:
     a cell that was interrupted draws the same again.
     """
 
     def __init__(self, examples: Examples, spec: dict[str, Any], replicates: Sequence[int], n: int):
-        settings, count = spec["train"], len(examples)
-        margins = examples.images.margins
+        count, images = len(examples), examples.images
         self.examples = examples
 
         def draw(purpose: str, make: Callable[[torch.Generator], Tensor]) -> Tensor:
             streams = (generator(spec["seed"], r, purpose, n) for r in replicates)
-            return torch.stack([make(g) for g in streams]).to(examples.images.device)
+            return torch.stack([make(g) for g in streams])
 
-        self.order = draw("order", lambda g: torch.randperm(count, generator=g))
-        self.draws: dict[str, Tensor] = {}
-        if not (settings["random_crop"] or settings["flip"] or settings["rotation"]):
-            return
-        for name, margin in zip(("top", "left"), margins, strict=True):
-            if settings["random_crop"]:
-                self.draws[name] = draw(
-                    name, lambda g, m=margin: torch.randint(m + 1, (count,), generator=g)
-                )
-            else:
-                self.draws[name] = torch.full_like(self.order, margin // 2)
-        if settings["flip"]:
-            self.draws["flip"] = draw(
-                "flip", lambda g: torch.randint(2, (count,), generator=g).bool()
-            )
-        if settings["rotation"]:
-            limit = math.radians(settings["rotation"])
-            self.draws["angle"] = draw(
-                "rotation", lambda g: torch.empty(count).uniform_(-limit, limit, generator=g)
-            )
+        order = draw("order", lambda g: torch.randperm(count, generator=g))
+        self.order = order.to(images.index_device)
+        drawn = draws(spec["train"], images.margins, count, draw)
+        self.draws = {name: values.to(images.device) for name, values in drawn.items()}
 
-    def batch(self, start: int, size: int) -> tuple[Tensor, Tensor]:
-        """Return images (K, B, crop, crop, C) and labels (K, B) from position `start` on."""
-        index = self.order[:, start : start + size]
-        labels = self.examples.labels[index]
-        if not self.draws:
-            return self.examples.images.central(index), labels
-        draws = {name: values[:, start : start + size] for name, values in self.draws.items()}
-        return self.examples.images.window(index, draws), labels
+    def batches(self, parts: Sequence[slice]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images (K, B, crop, crop, C) and labels (K, B) at the places `parts` of the order.
+
+        To be closed when not used to the end.
+        """
+        labels = self.examples.labels
+        images = self.examples.images.batches(self._request(part) for part in parts)
+        for part, batch in zip(parts, images, strict=True):
+            yield batch, labels[self.order[:, part].to(labels.device)]
+
+    def _request(self, part: slice) -> Request:
+        drawn = {name: values[:, part] for name, values in self.draws.items()}
+        return self.order[:, part], drawn or None

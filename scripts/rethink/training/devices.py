@@ -11,14 +11,14 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from rethink.errors import RethinkError
-from rethink.training.locks import first_free
+from rethink.training.locks import several_free
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +49,25 @@ def visible_devices() -> list[str]:
 
 @contextlib.contextmanager
 def lease(preference: str, slots: int, check: Callable[[], None]) -> Iterator[Device]:
-    """Yield a device for the length of the context, waiting until one is free.
+    """Yield a device for the length of the context, waiting until one is free; see `leases`."""
+    with leases(preference, slots, 1, check) as (device,):
+        yield device
+
+
+@contextlib.contextmanager
+def leases(
+    preference: str, slots: int, count: int, check: Callable[[], None]
+) -> Iterator[list[Device]]:
+    """Yield `count` devices for the length of the context, waiting until they are free.
 
     Parameters
     ----------
     preference : ``cpu``, ``cuda``, or ``auto`` (CUDA where there is a device, else the CPU).
     slots : how many processes may share a device.
+    count : how many devices; on the CPU as many processes share it.
     check : called while waiting; may raise.
 
-    Raises RethinkError for ``cuda`` without a device.
+    Raises RethinkError for ``cuda`` without a device, and for more devices than there are.
     """
     visible = [] if preference == "cpu" else visible_devices()
     if not visible:
@@ -65,17 +75,21 @@ def lease(preference: str, slots: int, check: Callable[[], None]) -> Iterator[De
             raise RethinkError("--device cuda: no CUDA device is visible; use --device auto or cpu")
         if preference == "auto":
             log.info("no GPU is visible: computing on the CPU")
-        yield Device(torch.device("cpu"), "cpu", _processor())
+        yield [Device(torch.device("cpu"), "cpu", _processor())] * count
         return
+    if count > len(visible):
+        raise RethinkError(
+            f"{count} GPUs are wanted at once, but {len(visible)} visible: {', '.join(visible)}; "
+            "set 'gpus' in the preset to what a machine has"
+        )
     if "SLURM_JOB_ID" in os.environ:
-        yield _device(0, visible)
+        yield _devices(range(count), visible)
         return
-    choices = [(index, slot) for slot in range(slots) for index in range(len(visible))]
-    paths = [_lock_path(visible[index], slot) for index, slot in choices]
-    with first_free(
-        paths, lambda: log.info("waiting for a device: %s in use", ", ".join(visible)), check
+    paths = [[_lock_path(name, slot) for slot in range(slots)] for name in visible]
+    with several_free(
+        paths, count, lambda: log.info("waiting for a device: %s in use", ", ".join(visible)), check
     ) as held:
-        yield _device(choices[held][0], visible)
+        yield _devices(held, visible)
 
 
 def _lock_path(identity: str, slot: int) -> Path:
@@ -84,12 +98,14 @@ def _lock_path(identity: str, slot: int) -> Path:
     return folder / f"{socket.gethostname()}-{identity.replace('/', '_')}-{slot}"
 
 
-def _device(index: int, visible: list[str]) -> Device:
+def _devices(indices: Iterable[int], visible: list[str]) -> list[Device]:
+    """Return the devices of these indices; the first becomes this process's present one."""
     if "RETHINK_FAKE_DEVICES" in os.environ:
-        return Device(torch.device("cpu"), visible[index], f"fake device {visible[index]}")
-    device = torch.device("cuda", index)
-    torch.cuda.set_device(device)
-    return Device(device, visible[index], torch.cuda.get_device_name(device))
+        cpu = torch.device("cpu")
+        return [Device(cpu, visible[i], f"fake device {visible[i]}") for i in indices]
+    devices = [torch.device("cuda", index) for index in indices]
+    torch.cuda.set_device(devices[0])
+    return [Device(d, visible[d.index], torch.cuda.get_device_name(d)) for d in devices]
 
 
 def _processor() -> str:

@@ -1,5 +1,6 @@
 """The training loop: one for all models, deterministic, and free to stop after any step."""
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,13 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rethink import seeds
+from rethink.errors import RethinkError
 from rethink.models.layers import Dropout, initialize
 from rethink.training.data import Data, Epoch, Examples, generator
 from rethink.training.metrics import History
 from rethink.training.numerics import autocast
-from rethink.training.optimizer import Momentum
+from rethink.training.optimizer import OPTIMIZERS
+from rethink.training.team import Alone
 
+# Images are evaluated in batches of at most so many, and of at most so many values.
 EVALUATION_BATCH = 1000
+EVALUATION_VALUES = 2**26
+TOP = 5
 
 
 class Trainer:
@@ -32,6 +38,7 @@ class Trainer:
     spec : the cell's specification.
     replicates : their numbers; more than one only for a network with a replicate axis.
     device : where to train.
+    team : the processes that train it together, each on a part of every batch.
     """
 
     def __init__(
@@ -41,9 +48,11 @@ class Trainer:
         spec: dict[str, Any],
         replicates: Sequence[int],
         device: torch.device,
+        team: Alone | None = None,
     ):
         settings = spec["train"]
         self.data, self.spec, self.settings, self.device = data, spec, settings, device
+        self.team = team or Alone()
         self.replicates = list(replicates)
         self.network = build(
             data.input_shape,
@@ -54,7 +63,9 @@ class Trainer:
         )
         initialize(self.network, [generator(spec["seed"], r, "init") for r in self.replicates])
         self.network.to(device)
-        self.optimizer = Momentum(
+        self.forward = self.team.wrap(self.network)
+        self.averages = _running_averages(self.network)
+        self.optimizer = OPTIMIZERS[settings["optimizer"]](
             self.network.named_parameters(),
             settings["momentum"],
             settings["weight_decay"],
@@ -69,10 +80,22 @@ class Trainer:
             layer.generators = [torch.Generator(device) for _ in self.replicates]
         self.batch_size = settings["batch_size"]
         self.steps = math.ceil(len(data.train) / self.batch_size)
+        self._check_last_batch()
         self.epoch, self.step = 1, 0
         # Per replicate: the sum of the batches' losses, and the number of hits.
         self.sums = torch.zeros(2, len(self.replicates), dtype=torch.float64, device=device)
         self.histories = [History(replicate) for replicate in self.replicates]
+
+    def _check_last_batch(self) -> None:
+        """Raise RethinkError where a process would get too little of an epoch's last batch."""
+        last = len(self.data.train) - (self.steps - 1) * self.batch_size
+        needed = getattr(self.network, "smallest_batch", 1)
+        if last // self.team.size < needed:
+            raise RethinkError(
+                f"{self.spec['name']}: the last batch of an epoch has {last} of "
+                f"{len(self.data.train)} examples, too few for {self.team.size} processes with at "
+                f"least {needed} each; choose another batch_size or train_examples"
+            )
 
     @property
     def parameters(self) -> int:
@@ -109,33 +132,55 @@ class Trainer:
         self.network.train()
         epoch = Epoch(self.data.train, self.spec, self.replicates, self.epoch)
         learning_rate = self.learning_rate()
-        while self.step < self.steps:
-            images, labels = epoch.batch(self.step * self.batch_size, self.batch_size)
-            self._train_step(images, labels, learning_rate)
-            self.step += 1
-            pulse()
+        parts = [self.team.part(*self._bounds(step)) for step in range(self.step, self.steps)]
+        with contextlib.closing(epoch.batches(parts)) as batches:
+            for images, labels in batches:
+                self._train_step(images, labels, learning_rate)
+                self.step += 1
+                pulse()
+
+    def _bounds(self, step: int) -> tuple[int, int]:
+        """Return the places in the epoch's order where the batch of a step starts and stops."""
+        start = step * self.batch_size
+        return start, min(start + self.batch_size, len(self.data.train))
 
     def _train_step(self, images: Tensor, labels: Tensor, learning_rate: float) -> None:
+        self._seed_dropout()
+        logits, *auxiliary = self._outputs(self.forward, images)
+        smoothing = self.settings["label_smoothing"]
+        losses = cross_entropy(logits, labels, smoothing)
+        total = losses.mean(1)
+        for others in auxiliary:
+            weight = self.network.auxiliary_weight
+            total = total + weight * cross_entropy(others, labels, smoothing).mean(1)
+        # The mean over processes is that over the batch, also where their parts differ by one.
+        start, stop = self._bounds(self.step)
+        share = self.team.size * labels.shape[1] / (stop - start)
+        # Replicates share no parameter: the gradient of the sum is that of each by itself.
+        gradients = self.team.gradients(total.sum() * share, self.optimizer.parameters)
+        self.optimizer.step(gradients, learning_rate)
+        self.team.average_(self.averages)
+        with torch.no_grad():
+            hits = (logits.argmax(-1) == labels).sum(1)
+            self.sums += self.team.sum_(torch.stack((losses.sum(1), hits)).double())
+
+    def _seed_dropout(self) -> None:
+        place = (
+            (self.epoch, self.step)
+            if self.team.size == 1
+            else (self.epoch, self.step, self.team.rank)
+        )
         for layer in self.dropouts:
             for replicate, stream in zip(self.replicates, layer.generators, strict=True):
                 stream.manual_seed(
-                    seeds.stream_seed(
-                        self.spec["seed"], replicate, "dropout", self.epoch, self.step
-                    )
+                    seeds.stream_seed(self.spec["seed"], replicate, "dropout", *place)
                 )
-        logits = self._logits(images)
-        losses = cross_entropy(logits, labels)
-        # Replicates share no parameter: the gradient of the sum is that of each by itself.
-        gradients = torch.autograd.grad(losses.mean(1).sum(), self.optimizer.parameters)
-        self.optimizer.step(gradients, learning_rate)
-        with torch.no_grad():
-            self.sums[0] += losses.sum(1)
-            self.sums[1] += (logits.argmax(-1) == labels).sum(1)
 
-    def _logits(self, images: Tensor) -> Tensor:
+    def _outputs(self, network: torch.nn.Module, images: Tensor) -> list[Tensor]:
+        """Return the logits, and in training those of auxiliary classifiers, if any, after them."""
         with autocast(self.spec["numerics"], self.device):
-            logits = self.network(images)
-        return logits.float()
+            outputs = network(images)
+        return [o.float() for o in (outputs if isinstance(outputs, tuple) else (outputs,))]
 
     def _finish_epoch(self, pulse: Callable[[], None]) -> None:
         """Evaluate where it is due, and note which replicates have ended."""
@@ -168,48 +213,80 @@ class Trainer:
         """Return the values of an evaluated epoch by column, each (K,), with NaN for no examples."""
         self.network.eval()
         train, test = self.data.train, self.data.test
-        loss, hits, hits_true, _ = self._measure(train, pulse)
+        measured = self._measure(train, pulse)
         values = {
-            "train_loss": loss,
-            "train_accuracy": _mean(hits),
-            "train_accuracy_true": _mean(hits_true),
+            "train_loss": measured["loss"],
+            "train_accuracy": measured["hits"],
+            "train_accuracy_true": measured["hits_true"],
         }
         if train.hit is not None:
-            values["train_accuracy_hit"] = _mean(hits[:, train.hit])
-            values["train_accuracy_untouched"] = _mean(hits[:, ~train.hit])
+            values["train_accuracy_hit"] = measured["hits_hit"]
+            values["train_accuracy_untouched"] = measured["hits_untouched"]
+        if self.settings["top5"]:
+            values["train_top5_accuracy"] = measured["top5"]
         if self.data.validation is not None:
-            loss, hits, _, _ = self._measure(self.data.validation, pulse)
-            values |= {"validation_loss": loss, "validation_accuracy": _mean(hits)}
-        loss, hits, hits_true, loss_true = self._measure(test, pulse)
+            measured = self._measure(self.data.validation, pulse)
+            values |= {
+                "validation_loss": measured["loss"],
+                "validation_accuracy": measured["hits"],
+            }
+        measured = self._measure(test, pulse)
+        if self.settings["top5"]:
+            values["test_top5_accuracy"] = measured["top5_true"]
         return values | {
-            "test_loss": loss_true,
-            "test_accuracy": _mean(hits_true),
-            "test_loss_given": loss,
-            "test_accuracy_given": _mean(hits),
+            "test_loss": measured["loss_true"],
+            "test_accuracy": measured["hits_true"],
+            "test_loss_given": measured["loss"],
+            "test_accuracy_given": measured["hits"],
         }
 
     @torch.inference_mode()
-    def _measure(
-        self, examples: Examples, pulse: Callable[[], None]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the loss (K,) and hits (K, N) on the given labels, then hits and loss on the true.
+    def _measure(self, examples: Examples, pulse: Callable[[], None]) -> dict[str, Tensor]:
+        """Return means over the examples by name, each (K,).
 
-        Images are seen in their central crops, the network in evaluation mode.
+        ``loss``, ``hits`` and ``top5`` are on the given labels, ``*_true`` on the true ones,
+        ``hits_hit`` and ``hits_untouched`` over the labels that were drawn anew or not. Images are
+        seen in their central crops, the network in evaluation mode. The processes take turns at the
+        batches.
         """
-        replicates, count = len(self.replicates), len(examples)
-        predictions = torch.empty((replicates, count), dtype=torch.int64, device=self.device)
-        losses = torch.zeros((2, replicates), dtype=torch.float64, device=self.device)
-        for start in range(0, count, EVALUATION_BATCH):
-            part = slice(start, start + EVALUATION_BATCH)
-            batch = examples.images.central(part)
-            logits = self._logits(batch.expand(replicates, *batch.shape))
-            predictions[:, part] = logits.argmax(-1)
-            for i, labels in enumerate((examples.labels, examples.labels_true)):
-                expected = labels[part].expand(logits.shape[:2])
-                losses[i] += cross_entropy(logits, expected).sum(1, dtype=torch.float64)
-            pulse()
-        given, true = predictions == examples.labels, predictions == examples.labels_true
-        return losses[0] / count, given, true, losses[1] / count
+        count, team = len(examples), self.team
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_VALUES // math.prod(self.data.input_shape)))
+        starts = range(0, count, size)
+        parts = [slice(start, start + size) for start in starts[team.rank :: team.size]]
+        sums = torch.zeros(
+            (len(self._measures), len(self.replicates)), dtype=torch.float64, device=self.device
+        )
+        with contextlib.closing(examples.images.batches((part, None) for part in parts)) as batches:
+            for part, images in zip(parts, batches, strict=True):
+                sums += self._judged(images, examples, part)
+                pulse()
+        for _ in range(len(parts), len(starts[:: team.size])):
+            pulse()  # As often as the process that has most batches.
+        totals = dict(zip(self._measures, team.sum_(sums), strict=True))
+        means = {name: total / count for name, total in totals.items()}
+        if examples.hit is not None:
+            anew = examples.hit.sum()
+            means["hits_hit"] = totals["hits_hit"] / anew
+            means["hits_untouched"] = (totals["hits"] - totals["hits_hit"]) / (count - anew)
+        return means
+
+    @property
+    def _measures(self) -> tuple[str, ...]:
+        measures = ("loss", "loss_true", "hits", "hits_true", "hits_hit")
+        return (*measures, "top5", "top5_true") if self.settings["top5"] else measures
+
+    def _judged(self, images: Tensor, examples: Examples, part: slice) -> Tensor:
+        """Return the sums of the measures over a batch of examples (measures, K)."""
+        replicates = len(self.replicates)
+        (logits,) = self._outputs(self.network, images.expand(replicates, *images.shape))
+        labels = [values[part].expand(logits.shape[:2]) for values in examples.both_labels]
+        hits = [logits.argmax(-1) == expected for expected in labels]
+        anew = hits[0] & examples.hit[part] if examples.hit is not None else hits[0] & False
+        rows = [*(cross_entropy(logits, expected) for expected in labels), *hits, anew]
+        if self.settings["top5"]:
+            best = logits.topk(min(TOP, logits.shape[-1])).indices
+            rows += [(best == expected[..., None]).any(-1) for expected in labels]
+        return torch.stack([row.sum(1, dtype=torch.float64) for row in rows])
 
     def state(self) -> dict[str, Any]:
         """Return everything that is needed to go on from here: tensors and plain values."""
@@ -218,7 +295,7 @@ class Trainer:
             "step": self.step,
             "sums": self.sums,
             "network": self.network.state_dict(),
-            "velocity": self.optimizer.velocity,
+            "optimizer": self.optimizer.memory,
             "histories": [vars(history) for history in self.histories],
         }
 
@@ -227,16 +304,25 @@ class Trainer:
         self.epoch, self.step = state["epoch"], state["step"]
         self.sums.copy_(state["sums"])
         self.network.load_state_dict(state["network"])
-        for velocity, saved in zip(self.optimizer.velocity, state["velocity"], strict=True):
-            velocity.copy_(saved)
+        for tensor, saved in zip(self.optimizer.memory, state["optimizer"], strict=True):
+            tensor.copy_(saved)
         self.histories = [History(**history) for history in state["histories"]]
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the loss of each example: (K, N, classes) and (K, N) to (K, N)."""
-    losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the loss of each example: (K, N, classes) and (K, N) to (K, N).
+
+    With `smoothing` that much of the label is spread over all classes.
+    """
+    losses = F.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), reduction="none", label_smoothing=smoothing
+    )
     return losses.view(labels.shape)
 
 
-def _mean(hits: Tensor) -> Tensor:
-    return hits.double().mean(1)
+def _running_averages(network: torch.nn.Module) -> list[Tensor]:
+    """Return the averages that batch normalization keeps."""
+    kept, learned = network.state_dict(), dict(network.named_parameters())
+    return [
+        value for name, value in kept.items() if name not in learned and value.is_floating_point()
+    ]

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,18 +45,43 @@ def first_free(
 
     `waiting` is called once if none is free at first, `check` at every look; it may raise.
     """
+    with several_free([[path] for path in paths], 1, waiting, check) as (index,):
+        yield index
+
+
+@contextlib.contextmanager
+def several_free(
+    groups: list[list[Path]], count: int, waiting: Callable[[], None], check: Callable[[], None]
+) -> Iterator[list[int]]:
+    """Hold one lock in each of `count` groups and yield the groups' indices, in order.
+
+    All or none: a process never waits with some of its locks in hand, so that two that want
+    several each cannot block one another. `waiting` and `check` as for `first_free`.
+    """
     told = False
-    while True:
-        for index, path in enumerate(paths):
-            descriptor = try_lock(path)
-            if descriptor is not None:
-                try:
-                    yield index
-                finally:
-                    os.close(descriptor)
-                return
+    while (held := _take(groups, count)) is None:
         if not told:
             waiting()
             told = True
         check()
-        time.sleep(POLL_SECONDS)
+        # Not in step with others who look for the same.
+        time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))
+    try:
+        yield sorted(held)
+    finally:
+        for descriptor in held.values():
+            os.close(descriptor)
+
+
+def _take(groups: list[list[Path]], count: int) -> dict[int, int] | None:
+    """Return the descriptors of `count` locks by the index of their groups, or None."""
+    held: dict[int, int] = {}
+    places = [(slot, index) for index, group in enumerate(groups) for slot in range(len(group))]
+    for slot, index in sorted(places):
+        if index not in held and (descriptor := try_lock(groups[index][slot])) is not None:
+            held[index] = descriptor
+            if len(held) == count:
+                return held
+    for descriptor in held.values():
+        os.close(descriptor)
+    return None

@@ -24,6 +24,8 @@ VALUES = (
     "test_accuracy_given",
 )
 COLUMNS = POSITION + VALUES
+# Columns of runs that are asked for them (`top5`) only.
+TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
 
 
 @dataclass
@@ -68,12 +70,12 @@ def _finite(value: Any) -> Any:
 
 def curves_csv(histories: Iterable[History]) -> str:
     """Return the text of ``curves.csv``: one row per replicate and evaluated epoch."""
+    rows = [row for history in histories for row in history.rows]
+    columns = COLUMNS + tuple(name for name in TOP5 if any(name in row for row in rows))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for history in histories:
-        for row in history.rows:
-            writer.writerow([_text(row.get(name)) for name in COLUMNS])
+    writer.writerow(columns)
+    writer.writerows([_text(row.get(name)) for name in columns] for row in rows)
     return text.getvalue()
 
 
@@ -94,6 +96,9 @@ def summarize(history: History, settings: dict[str, Any]) -> dict[str, Any]:
         (row for row in history.rows if row["train_accuracy"] >= settings["fit_accuracy"]), None
     )
     best = max(history.rows, key=lambda row: row["test_accuracy"])
+    top5 = {name: kept[name] for name in TOP5 if name in kept}
+    if top5:
+        top5["best_test_top5_accuracy"] = max(row["test_top5_accuracy"] for row in history.rows)
     status = "fitted" if fitted else "not_fitted"
     return {
         "replicate": history.replicate,
@@ -106,4 +111,5 @@ def summarize(history: History, settings: dict[str, Any]) -> dict[str, Any]:
         **{name: kept.get(name) for name in VALUES},
         "best_test_accuracy": best["test_accuracy"],
         "best_test_epoch": best["epoch"],
+        **top5,
     }

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum (paper, Appendix A).
+"""Stochastic gradient descent with momentum (paper, Appendix A), and RMSProp for ImageNet.
 
 Not `torch.optim`: constructing one of its optimizers imports 900 modules, which takes longer than
 training a small cell.
@@ -22,6 +22,10 @@ class Momentum:
     momentum : the factor above.
     weight_decay : the factor above, which acts on the parameters in `patterns` only.
     patterns : shell patterns of parameter names, e.g. ``*.weight``.
+
+    Attributes
+    ----------
+    memory : the tensors that a checkpoint has to keep.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Momentum:
         named = dict(named_parameters)
         self.parameters = list(named.values())
         self.velocity = [torch.zeros_like(parameter) for parameter in self.parameters]
+        self.memory = list(self.velocity)
         self.momentum, self.weight_decay = momentum, weight_decay
         self.decayed = [
             i
@@ -55,6 +60,37 @@ class Momentum:
                 [self.parameters[i] for i in self.decayed],
                 alpha=self.weight_decay,
             )
+        self._update(gradients, learning_rate)
+
+    def _update(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
         torch._foreach_mul_(self.velocity, self.momentum)
         torch._foreach_add_(self.velocity, gradients)
         torch._foreach_add_(self.parameters, self.velocity, alpha=-learning_rate)
+
+
+class RMSProp(Momentum):
+    """The optimizer of the TensorFlow Inception package, which the paper used for ImageNet.
+
+    s <- 0.9 s + 0.1 g^2, from s = 1; v <- momentum v + learning_rate g / sqrt(s + 1); w <- w - v.
+    Like TensorFlow's, and unlike `torch.optim.RMSprop`: epsilon stands under the root and is 1.
+    """
+
+    DECAY, EPSILON = 0.9, 1.0
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.squares = [torch.ones_like(parameter) for parameter in self.parameters]
+        self.memory += self.squares
+
+    def _update(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        torch._foreach_mul_(self.squares, self.DECAY)
+        torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - self.DECAY)
+        roots = torch._foreach_add(self.squares, self.EPSILON)
+        torch._foreach_sqrt_(roots)
+        torch._foreach_div_(gradients, roots)
+        torch._foreach_mul_(self.velocity, self.momentum)
+        torch._foreach_add_(self.velocity, gradients, alpha=learning_rate)
+        torch._foreach_sub_(self.parameters, self.velocity)
+
+
+OPTIMIZERS = {"momentum": Momentum, "rmsprop": RMSProp}
