@@ -1,7 +1,7 @@
 """Print the state of every cell and experiment, of a run that is going on or over."""
 
 from rethink.errors import run_main
-from rethink.stages import script_code, train_code
+from rethink.stages import experiment_code, train_code
 from rethink.states import CellState, cell_state, duration, experiment_state
 from rethink.terminal import chosen_grid, columns, preset_parser, results_folder
 
@@ -16,7 +16,7 @@ def main() -> None:
         name: cell_state(cell, results, train_code(cell.model)) for name, cell in grid.cells.items()
     }
     for name, experiment in grid.experiments.items():
-        code = script_code(experiment.script)
+        code = experiment_code(experiment)
         states[f"theory/{name}"] = experiment_state(experiment, results, code)
     ordered = sorted(states, key=lambda name: ORDER.index(states[name].state))
     print(columns([(states[name].state, name, remark(states[name])) for name in ordered]))

@@ -5,9 +5,19 @@ Each is one job that writes ``theory/NAME/result.json``; its command line fills 
 
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from rethink.fields import Count, DatasetName, NotNegative, Positive, Section, Whole
+from rethink.corruption_names import parse
+from rethink.fields import (
+    CorruptionName,
+    Count,
+    DatasetName,
+    ModelName,
+    NotNegative,
+    Positive,
+    Section,
+    Whole,
+)
 
 Least2 = Annotated[Whole, Field(ge=2)]
 
@@ -71,6 +81,24 @@ class LinearExperiment(Experiment):
     batch_size: Count = 16
 
 
+def _labels_only(name: str) -> str:
+    if parse(name).kind not in ("none", "labels"):
+        raise ValueError(f"should be 'none' or random labels such as 'labels-1', not '{name}'")
+    return name
+
+
+class StabilityExperiment(Experiment):
+    """Networks trained again with one example replaced: see `rethink.theory.stability.run`."""
+
+    models: tuple[ModelName, ...] = Field(min_length=1)
+    corruptions: tuple[Annotated[CorruptionName, AfterValidator(_labels_only)], ...] = Field(
+        ("none", "labels-1"), min_length=1
+    )
+    pairs: Count = 5
+    train_examples: Count | None = None
+    epochs: Count | None = None
+
+
 class Kind(NamedTuple):
     """What a kind of theory study is made of: its experiments' section, and their script."""
 
@@ -82,4 +110,5 @@ KINDS = {
     "kernels": Kind(KernelExperiment, "kernel"),
     "theorem1": Kind(Theorem1Experiment, "expressivity"),
     "linear_models": Kind(LinearExperiment, "linear"),
+    "stability": Kind(StabilityExperiment, "stability"),
 }

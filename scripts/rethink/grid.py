@@ -5,6 +5,7 @@ result depends on, so that the canonical JSON of it is the cell's identity.
 """
 
 import fnmatch
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,12 +95,13 @@ class Study:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One result of theory: its script, its data and its specification."""
+    """One result of theory: its script, its data, its specification, the models that it trains."""
 
     name: str
     script: str
     dataset: str
     spec: str
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,9 +174,8 @@ def expand(preset: Preset, source: str) -> Grid:
     Raises ConfigError for what only shows once the cells are known: an override that fits no cell,
     a random crop where nothing is left to crop.
     """
-    experiments = _experiments(preset)
     used = [s.dataset for s in preset.studies.values() if isinstance(s, StudySettings)]
-    used = dict.fromkeys([*used, *(experiment.dataset for experiment in experiments.values())])
+    used = dict.fromkeys([*used, *(given.dataset for _, _, given in _given_experiments(preset))])
     settings = {name: _dataset_settings(preset, name) for name in used}
     studies = {name: _study(name, study) for name, study in preset.studies.items()}
     names = list(dict.fromkeys(name for study in studies.values() for name in study.cells))
@@ -188,7 +189,7 @@ def expand(preset: Preset, source: str) -> Grid:
         preset=preset,
         studies=studies,
         cells=cells,
-        experiments=experiments,
+        experiments=_experiments(preset, resolver),
         datasets={name: _dataset_spec(name, entry) for name, entry in settings.items()},
         corruptions={
             (d, c): _corruption_spec(d, c, settings[d], preset.seed)
@@ -239,14 +240,24 @@ def _input(settings: DatasetSettings) -> dict[str, Any]:
     return {"crop": _crop(settings)} | ({} if usual else {"whitening": settings.whitening})
 
 
-def _experiments(preset: Preset) -> dict[str, Experiment]:
+def _given_experiments(preset: Preset) -> list[tuple[str, str, Any]]:
+    """Return the experiments of all studies of theory: their script, name and section."""
+    return [
+        (EXPERIMENT_KINDS[study.kind].script, name, given)
+        for study in preset.studies.values()
+        for name, given in getattr(study, "experiments", {}).items()
+    ]
+
+
+def _experiments(preset: Preset, resolver: "_Resolver") -> dict[str, Experiment]:
     """Return the experiments of all studies of theory, by name."""
     found = {}
-    for study in preset.studies.values():
-        for name, given in getattr(study, "experiments", {}).items():
-            spec = {"name": name, "dataset": given.dataset, "seed": preset.seed, **given.given()}
-            script = EXPERIMENT_KINDS[study.kind].script
-            found[name] = Experiment(name, script, given.dataset, canonical_json(spec))
+    for script, name, given in _given_experiments(preset):
+        spec = {"name": name, "dataset": given.dataset, "seed": preset.seed, **given.given()}
+        models = getattr(given, "models", ())
+        if models:
+            spec |= resolver.trained(given.dataset, models, spec.pop("epochs", None))
+        found[name] = Experiment(name, script, given.dataset, canonical_json(spec), models)
     return found
 
 
@@ -370,6 +381,22 @@ class _Resolver:
         """Return what the model is built with: its own arguments and the preset's changes."""
         given = self.preset.models[model].arguments if model in self.preset.models else {}
         return {**MODELS[model].arguments, **accepted(model).model_validate(given).changed()}
+
+    def trained(self, dataset: str, models: Iterable[str], epochs: int | None) -> dict[str, Any]:
+        """Return how an experiment trains `models` on the clean `dataset`, as cells would."""
+        changed = {"epochs": epochs} if epochs else {}
+        return {
+            "models": {
+                model: {
+                    "module": MODELS[model].module,
+                    "arguments": self.arguments(model),
+                    "train": self.settings(cell_name(dataset, model, "none", "none")) | changed,
+                }
+                for model in models
+            },
+            "input": _input(self.datasets[dataset]),
+            "numerics": self.preset.numerics,
+        }
 
     def number(self, name: str, key: str) -> int:
         """Return the ``replicates`` or the ``gpus`` of the cell called `name`."""

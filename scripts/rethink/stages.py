@@ -4,14 +4,14 @@ import functools
 import json
 
 from rethink.digests import code_digest
-from rethink.grid import Grid
+from rethink.grid import Experiment, Grid
 from rethink.models.catalog import MODELS
 
 
 @functools.cache
-def script_code(script: str, module: str | None = None) -> str:
-    """Return the digest of a command line, with the module that it loads by name if any."""
-    return code_digest(f"{script}.py", [module] if module else [])
+def script_code(script: str, *modules: str) -> str:
+    """Return the digest of a command line, with the modules that it loads by name."""
+    return code_digest(f"{script}.py", modules)
 
 
 def fetch_code(grid: Grid, dataset: str) -> str:
@@ -22,7 +22,16 @@ def fetch_code(grid: Grid, dataset: str) -> str:
 
 def train_code(model: str) -> str:
     """Return the digest of the code that trains one model: the engine and that architecture."""
-    return script_code("train", f"rethink.models.{MODELS[model].module}")
+    return script_code("train", _architecture(model))
+
+
+def experiment_code(experiment: Experiment) -> str:
+    """Return the digest of the code of one experiment, with the architectures that it trains."""
+    return script_code(experiment.script, *map(_architecture, experiment.models))
+
+
+def _architecture(model: str) -> str:
+    return f"rethink.models.{MODELS[model].module}"
 
 
 def figure_code(figure: str) -> str:

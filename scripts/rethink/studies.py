@@ -27,5 +27,6 @@ KINDS = {
         "Kernel interpolation", ("kernel_errors", "kernel_norms"), "Table 3 and Section 5"
     ),
     "theorem1": StudyKind("Finite-sample expressivity", ("theorem1",), "Theorem 1"),
+    "stability": StudyKind("Uniform stability", ("stability",), "Section 2.2"),
     "linear_models": StudyKind("Linear models", ("linear_models",), "Section 5"),
 }

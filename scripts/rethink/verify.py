@@ -12,7 +12,7 @@ from typing import Any
 
 from rethink.files import canonical_json, sha256_file, sha256_text
 from rethink.grid import Cell, Experiment, Grid
-from rethink.stages import fetch_code, figure_code, script_code, train_code
+from rethink.stages import experiment_code, fetch_code, figure_code, script_code, train_code
 from rethink.states import read_quietly
 
 
@@ -65,7 +65,7 @@ def cell_finding(cell: Cell, results: Path) -> Finding:
 
 def _experiment(experiment: Experiment, results: Path) -> Finding:
     record = results / "theory" / experiment.name / "run.json"
-    found = _compare(record, experiment.spec, script_code(experiment.script))
+    found = _compare(record, experiment.spec, experiment_code(experiment))
     return Finding("theory", experiment.name, *found)
 
 

@@ -12,7 +12,7 @@ from rethink.grid import expand as expand_grid
 from rethink.models.catalog import MODELS
 from rethink.progress import Monitor
 from rethink.stale_locks import remove_stale_locks
-from rethink.stages import fetch_code, figure_code, script_code, train_code
+from rethink.stages import experiment_code, fetch_code, figure_code, script_code, train_code
 from rethink.terminal import prefer_this_python
 from rethink.publish.pango import missing as missing_pango
 from rethink.clocks import reveal_restored

@@ -1,4 +1,4 @@
-"""Theory: exact interpolation by kernels, the networks of Theorem 1, linear models.
+"""Theory: kernel interpolation, the networks of Theorem 1, linear models, stability.
 
 REQUIRED INPUTS: the clean data of the experiment.
 
@@ -80,4 +80,29 @@ rule linear:
         "Compare linear interpolants: {wildcards.experiment}"
     shell:
         "python scripts/linear.py --spec {params.spec:q} --code {params.code:q}"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
+
+
+rule stability:
+    input:
+        manifest=data_of_experiment,
+        arrays=arrays_of_experiment,
+    output:
+        result="<results>/theory/{experiment}/result.json",
+        record="<results>/theory/{experiment}/run.json",
+    log:
+        "<logs>/theory/{experiment}.log",
+    wildcard_constraints:
+        experiment=experiments_by("stability"),
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        gpu=1,
+    params:
+        spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
+        code=lambda wildcards: experiment_code(GRID.experiments[wildcards.experiment]),
+    message:
+        "Replace single examples and train again: {wildcards.experiment}"
+    shell:
+        "python scripts/stability.py --spec {params.spec:q} --code {params.code:q}"
         " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
