@@ -43,9 +43,6 @@ def draw(
     axes.set_yticks(range(len(titles)), [_label(drawn, title) for title in titles])
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    for height, title in enumerate(titles):
-        if not drawn.loc[drawn["title"] == title, "experiment"].any():
-            style.remark(axes, height, "not run")
     handles = [
         style.point_handle(style.OUR_POINT, "this run, no regularization"),
         style.point_handle(BEST_LAMBDA, "this run, λ > 0 of least test error"),
@@ -58,10 +55,10 @@ def draw(
 
 
 def _label(drawn: pd.DataFrame, title: str) -> str:
-    """Return a row's label, with the number of training examples below it where it was run."""
+    """Return a row's label, with the number of training examples below it if it was run."""
     row = drawn[drawn["title"] == title].iloc[0]
     if not row["experiment"]:
-        return title
+        return f"{title}\nnot run"
     used, there = row["train_examples"], row["train_available"]
     filters = "" if pd.isna(row["filters"]) else f"{row['filters']:,} filters, "
     of = "" if used == there else f" of {there:,}"

@@ -39,7 +39,7 @@ def table_four(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
     table = _table(
         [
             ("Model", "name"),
-            ("Labels and regularizer", "name"),
+            ("Labels and regularizer", "text"),
             ("Training accuracy [%]: paper (CIFAR-10)", "number"),
             ("This run", "number"),
             ("Difference", "number"),
