@@ -15,7 +15,9 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "early_stopping": {"early_stopping": {"validation": 0.1, "patience": 10}},
 }
 # Where the name says less than a reader needs.
-TITLES = {"augment": "flip and rotation"}
+TITLES = {"augment": "flip and rotation", "distort": "distortion"}
+# The settings that change the images.
+AUGMENTATIONS = ("random_crop", "flip", "rotation", "random_resized_crop", "color_distortion")
 
 
 def canonical(name: str, known: dict[str, dict[str, Any]]) -> str:
@@ -52,7 +54,7 @@ def settings(name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def augments(name: str) -> bool:
     """Return whether a regularizer, or a part of a sum that is built in, changes the images."""
     given = settings("+".join(p for p in name.split("+") if p in BUILT_IN) or "none", BUILT_IN)
-    return any(given.get(key) for key in ("random_crop", "flip", "rotation"))
+    return any(given.get(key) for key in AUGMENTATIONS)
 
 
 def title(name: str) -> str:

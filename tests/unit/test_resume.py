@@ -1,6 +1,7 @@
 """Interrupted cells continue to the same bits, whatever interrupts them."""
 
 import errno
+import io
 import json
 import os
 import random
@@ -94,6 +95,24 @@ def test_kill_at_random_moments(manifest, whole, tmp_path, seed):
     record = json.loads((out / "run.json").read_text())
     assert record["attempts"] == kills + 1
     assert record["resumed_from"] >= 1
+
+
+def test_a_killed_epoch_goes_on_from_its_last_checkpoint(manifest, tmp_path):
+    """A cell of one epoch, streamed: whatever its checkpoint holds lies inside the epoch."""
+    settings = spec("alexnet", epochs=1, batch_size=1, dropout=0.5, random_crop=True)
+    options = {"placement": "streamed"}
+    train(manifest, tmp_path / "whole", settings, **options)
+    out, work, log = tmp_path / "out", tmp_path / "work", tmp_path / "log"
+    process = start(manifest, out, work, settings, log, **options, **OFTEN)
+    wait_for(lambda: list(work.glob("checkpoint-*")), process)
+    process.kill()
+    process.join()
+    (path,) = work.glob("checkpoint-*.pt")
+    saved = torch.load(io.BytesIO(path.read_bytes().partition(b"\n")[2]), weights_only=True)
+    trainer = saved["state"]["trainer"]
+    assert trainer["epoch"] == 1 and 0 < trainer["step"] < 96
+    train(manifest, tmp_path, settings, **options)
+    assert read_results(out) == read_results(tmp_path / "whole/out")
 
 
 def test_sigterm_on_the_command_line_leaves_a_checkpoint(manifest, whole, tmp_path):

@@ -25,8 +25,8 @@ from rethink.files import canonical_json
 from rethink.training import data, devices, metrics, numerics
 from rethink.training.checkpoint import Stopped
 from rethink.training.data import Images, load, whiten
-from rethink.training.engine import Trainer
-from rethink.training.optimizer import Momentum
+from rethink.training.engine import Trainer, cross_entropy
+from rethink.training.optimizer import Momentum, RMSProp
 
 CPU = torch.device("cpu")
 
@@ -130,20 +130,49 @@ def test_update_equals_torchs(decay):
         torch.testing.assert_close(ours[name], theirs[name])
 
 
+def test_rmsprop_has_its_closed_form():
+    """For a constant gradient g: s_k = g^2 + (1 - g^2) 0.9^k, and a geometric sum of steps."""
+    rate, momentum, steps = 0.045, 0.9, 7
+    weights = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    gradient = np.array([0.3, -4.0, 0.0])
+    ours = weights.clone()
+    optimizer = RMSProp({"w": ours}.items(), momentum)
+    for _ in range(steps):
+        optimizer.step([torch.from_numpy(gradient.copy())], rate)
+    k = np.arange(1, steps + 1)[:, None]
+    squares = gradient**2 + (1 - gradient**2) * 0.9**k
+    # The k-th step goes on for the rest of the run, weaker each time.
+    weight = (1 - momentum ** (steps - k + 1)) / (1 - momentum)
+    moved = (weight * rate * gradient / np.sqrt(squares + 1)).sum(0)
+    np.testing.assert_allclose(ours.numpy(), weights.numpy() - moved, rtol=1e-12)
+    assert len(optimizer.memory) == 2
+
+
+def test_rmsprop_decays_weights_by_their_gradient():
+    ours, theirs = torch.tensor([2.0, -1.0]), torch.tensor([2.0, -1.0])
+    decayed = RMSProp({"w": ours}.items(), 0.9, 0.1, ["w"])
+    plain = RMSProp({"w": theirs}.items(), 0.9)
+    for _ in range(3):
+        gradient = torch.tensor([0.3, 0.2])
+        plain.step([gradient + 0.1 * theirs], 0.05)
+        decayed.step([gradient.clone()], 0.05)
+    torch.testing.assert_close(ours, theirs)
+
+
 def test_weight_decay_on_nothing_is_an_error():
     with pytest.raises(RethinkError, match="fit no parameter; the network has a.weight"):
         Momentum({"a.weight": torch.zeros(2)}.items(), 0.9, 0.1, ["fc1.*"])
 
 
-def trainer(manifest, cell, replicates=(0,)):
+def trainer(manifest, cell, replicates=(0,), placement="auto"):
     numerics.configure(cell["numerics"], 1)
     module = importlib.import_module(f"rethink.models.{cell['model']['module']}")
-    examples = load(open_dataset(manifest), cell, CPU)
+    examples = load(open_dataset(manifest), cell, CPU, placement)
     return Trainer(module.build, examples, cell, replicates, CPU)
 
 
-def histories(manifest, cell, replicates=(0,)):
-    run = trainer(manifest, cell, replicates)
+def histories(manifest, cell, replicates=(0,), placement="auto"):
+    run = trainer(manifest, cell, replicates, placement)
     run.run(lambda: None, lambda: None)
     return run.histories
 
@@ -223,6 +252,84 @@ def test_a_run_stopped_anywhere_continues_to_the_same_bits(noisy, model, numeric
             second.optimizer.parameters, whole.optimizer.parameters, strict=True
         ):
             assert torch.equal(ours, theirs)
+
+
+DISTORT = {"random_resized_crop": 0.05, "flip": True, "color_distortion": True}
+
+
+@pytest.fixture(scope="module")
+def colored(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("colored"), train=131, channels=3, level=0.5)
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING, DISTORT], ids=["plain", "crop", "distort"])
+@pytest.mark.parametrize("whitening", ["after_crop", "before_crop", "fixed"])
+def test_streamed_and_resident_images_train_to_the_same_bits(colored, settings, whitening):
+    cell = spec(replicates=2, epochs=2, train_examples=100, top5=True, **settings)
+    cell["input"]["whitening"] = whitening
+    streamed = trainer(colored, cell, [0, 1], "streamed")
+    resident = trainer(colored, cell, [0, 1], "resident")
+    assert streamed.data.train.images.streamed and not resident.data.train.images.streamed
+    for run in (streamed, resident):
+        run.run(lambda: None, lambda: None)
+    assert streamed.histories == resident.histories
+    for ours, theirs in zip(
+        streamed.optimizer.parameters, resident.optimizer.parameters, strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
+def test_images_are_streamed_where_memory_is_short(colored, monkeypatch):
+    for free, streamed in ((0, True), (2**30, False)):
+        monkeypatch.setattr(data, "_free_bytes", lambda device, free=free: free)
+        examples = load(open_dataset(colored), spec(), CPU)
+        assert (examples.train.images.streamed, examples.test.images.streamed) == (streamed,) * 2
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "rmsprop"])
+def test_a_run_stopped_inside_an_epoch_goes_on_with_its_next_batch(colored, optimizer):
+    """Streamed: the batches that were being read ahead are read again, no other is."""
+    settings = DISTORT | {"optimizer": optimizer, "dropout": 0.5, "label_smoothing": 0.1}
+    cell = spec("alexnet", epochs=2, batch_size=16, **settings)
+    whole = trainer(colored, cell, placement="streamed")
+    whole.run(lambda: None, lambda: None)
+    first = trainer(colored, cell, placement="streamed")
+
+    def stop_in_the_second_epoch():
+        if (first.epoch, first.step) == (2, 5):
+            raise Stopped(signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        first.run(stop_in_the_second_epoch, lambda: None)
+    second = trainer(colored, cell, placement="streamed")
+    second.load(first.state())
+    taken = []
+    second.run(lambda: taken.append((second.epoch, second.step)), lambda: None)
+    assert taken[:4] == [(2, 6), (2, 7), (2, 8), (2, 9)] and second.steps == 9
+    assert second.histories == whole.histories
+    for ours, theirs in zip(second.optimizer.memory, whole.optimizer.memory, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_top5_counts_labels_among_the_five_best(tmp_path):
+    manifest = write_data(tmp_path, train=64, side=12, classes=9, level=0.5)
+    (history,) = histories(manifest, spec(epochs=3, crop=12, top5=True))
+    for row in history.rows:
+        assert row["train_accuracy"] <= row["train_top5_accuracy"] <= 1
+        assert row["test_accuracy"] <= row["test_top5_accuracy"] <= 1
+    assert any(row["test_top5_accuracy"] > row["test_accuracy"] for row in history.rows)
+    summary = metrics.summarize(history, spec()["train"])
+    best = max(row["test_top5_accuracy"] for row in history.rows)
+    assert summary["best_test_top5_accuracy"] == best
+    assert "train_top5_accuracy" in metrics.curves_csv([history]).splitlines()[0]
+
+
+def test_label_smoothing_spreads_the_label():
+    logits = torch.randn(2, 3, 5)
+    labels = torch.randint(5, (2, 3))
+    plain, smooth = cross_entropy(logits, labels), cross_entropy(logits, labels, 0.1)
+    uniform = -logits.log_softmax(-1).mean(-1)
+    torch.testing.assert_close(smooth, 0.9 * plain + 0.1 * uniform)
 
 
 def test_random_labels_are_memorized(tmp_path):

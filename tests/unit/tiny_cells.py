@@ -77,7 +77,7 @@ MODELS = {
 }
 
 
-def spec(model="mlp", replicates=1, numerics="fp32", crop=7, seed=0, **settings):
+def spec(model="mlp", replicates=1, numerics="fp32", crop=7, seed=0, processes=1, **settings):
     """Return a specification; `settings` replace those of its ``train`` part."""
     module, arguments = MODELS[model]
     train = {
@@ -114,7 +114,7 @@ def spec(model="mlp", replicates=1, numerics="fp32", crop=7, seed=0, **settings)
         "input": {"crop": crop},
         "train": train | settings,
         "numerics": numerics,
-    }
+    } | ({"processes": processes} if processes > 1 else {})
 
 
 def start(manifest, out, work, cell, log, **options):
@@ -152,6 +152,7 @@ def _train(manifest, out, work, cell, log, options):
 
 def train(manifest, folder, cell, **options):
     """Train a cell to its end in a process; return its summary and the text of its curves."""
+    folder.mkdir(exist_ok=True)
     out = folder / "out"
     process = start(manifest, out, folder / "work", cell, folder / "log", **options)
     process.join(60)
