@@ -17,6 +17,10 @@ KINDS = {
         "Between true and random labels", ("time_to_fit", "test_error"), "Figures 1b and 1c"
     ),
     "table1": StudyKind("Explicit regularization", ("table1",), "Table 1"),
+    "table2": StudyKind("Explicit regularization on ImageNet", ("table2",), "Table 2"),
+    "figure2a": StudyKind(
+        "Implicit regularization: early stopping on ImageNet", ("figure2a",), "Figure 2a"
+    ),
     "table4": StudyKind("Random labels under regularizers", ("table4",), "Table 4"),
     "batch_norm": StudyKind(
         "Implicit regularization: BatchNorm and early stopping", ("batch_norm",), "Figure 2b"

@@ -12,11 +12,13 @@ from rethink.analysis.collect import aggregate
 from rethink.analysis.tables import Tables, write_table
 from rethink.errors import RethinkError
 from rethink.figures import (
+    figure2a,
     final_accuracy,
     learning_curves,
     samples,
     style,
     table1,
+    table2,
     test_error,
     time_to_fit,
 )
@@ -26,6 +28,8 @@ DRAWN_BY = {
     "figure1a": [learning_curves],
     "figure1bc": [time_to_fit, test_error],
     "table1": [table1],
+    "table2": [table2],
+    "figure2a": [figure2a],
     "more": [final_accuracy],
 }
 CASES = [(study, module) for study, modules in DRAWN_BY.items() for module in modules]
@@ -88,6 +92,32 @@ def test_paper_curves_are_drawn_on_their_own_dataset_only(run, tmp_path):
     other, _ = learning_curves.draw(study("figure1a", "cifar10"), Tables(root / "tables"), PAPER)
     lines = [len(f.axes[0].lines) for f in (figure, other)]
     assert lines == [5, 10]
+
+
+def test_figure_two_a_marks_the_best_and_draws_the_paper_on_imagenet_only(run, tmp_path):
+    tables = Tables(run / "tables")
+    figure, drawn = figure2a.draw(study("figure2a"), tables, PAPER)
+    plain = drawn[drawn["regularizer"] == "none"].sort_values("step")
+    assert plain["best_test_accuracy"].is_monotonic_increasing
+    assert plain["test_accuracy"].iloc[-1] < plain["best_test_accuracy"].iloc[-1]
+    best = plain.loc[plain["test_accuracy"].idxmax()]
+    stars = [line for line in figure.axes[1].lines if line.get_marker() == "*"]
+    assert len(stars) == 3
+    places = [tuple(line.get_xydata()[0]) for line in stars]
+    assert (best["step"], pytest.approx(best["test_accuracy"])) in places
+    root = fake_results.write_results(tmp_path, "imagenet", replicates=1)
+    paths = sorted(root.glob("cells/*/inception_v3/*/*/summary.json"))
+    aggregate(paths, [], root / "tables")
+    other, _ = figure2a.draw(study("figure2a", "imagenet"), Tables(root / "tables"), PAPER)
+    assert [len(f.axes[1].containers) for f in (figure, other)] == [0, 5]
+
+
+def test_table_two_shows_the_best_along_training_where_it_differs(run):
+    figure, drawn = table2.draw(study("table2"), Tables(run / "tables"), PAPER)
+    assert len(figure.axes) == 4
+    marks = [line for line in figure.axes[1].lines if line.get_marker() == "$)$"]
+    gains = drawn["best_test_accuracy"] - drawn["test_accuracy"]
+    assert [len(line.get_xdata()) for line in marks] == [2, (gains > table2.LEAST_GAIN).sum()]
 
 
 def test_test_error_is_one_minus_accuracy(run):

@@ -149,7 +149,7 @@ def test_links_lead_somewhere_and_ids_are_unique(read):
 
 def test_figures_have_words_and_headers_have_scope(read):
     images = read.all("img")
-    assert len(images) == 9
+    assert len(images) == 11
     assert all(len(image["alt"]) > 60 for image in images)
     assert all(header.get("scope") in ("row", "col") for header in read.all("th"))
 
@@ -163,6 +163,15 @@ def test_table_one_has_the_papers_numbers(report):
     for value in ("89.05", "85.75", "82.00", "53.35", "10.61"):
         assert f">{value}<" in report
     assert report.count(">not run<") >= 14
+
+
+def test_table_two_has_the_papers_numbers_with_the_best_in_brackets(report):
+    section = report.partition('id="study-table2"')[2].partition("</section>")[0]
+    for text in ("59.80 (63.16)", "80.38 (84.49)", "77.84", "Winner of ILSVRC 2012", "83.60"):
+        assert text in section
+    assert section.count("not run") >= 4
+    section = report.partition('id="study-figure2a"')[2].partition("</section>")[0]
+    assert "+5.39" in section and "+3.36" in section
 
 
 def test_every_cell_has_its_command_and_anchor(report):

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 from rethink.analysis.names import condition_title, model_order, model_title
 from rethink.analysis.tables import NUMBER, TEXT, Tables, of_study, read_paper
 from rethink.figures import style
+from rethink.figures.along_training import SHADE, average, draw_line
 
 PAPER_DATASET = "cifar10"  # elsewhere the paper's steps and accuracies mean nothing
 PAPER_COLUMNS = {
@@ -27,7 +28,6 @@ PAPER_COLUMNS = {
 PANELS = {"train": "training accuracy", "test": "test accuracy"}
 EARLY = 0.2  # of training: the first steps, which climb from chance, may leave the panels below
 LEAST_SPAN = 0.02  # of a panel: what is steadier than this looks steady
-SHADE = 0.18
 
 
 def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd.DataFrame]:
@@ -40,7 +40,7 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
     """
     curves = of_study(tables.curves, study)
     curves = curves[curves["train_accuracy"].notna() & curves["test_accuracy"].notna()]
-    drawn = _drawn(curves)
+    drawn = average(curves)
     if curves.empty:
         return style.message("No cell of this study has a learning curve."), drawn
     conditions = list(dict.fromkeys(zip(drawn["corruption"], drawn["regularizer"], strict=True)))
@@ -59,7 +59,7 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
                 _draw_reading(panel, box, style.model_look(box.model, models), 1000 / scale)
             for model in models:
                 look = style.model_look(model, models)
-                _draw_line(panel, mine[mine["model"] == model], split, look, scale)
+                draw_line(panel, mine[mine["model"] == model], split, look, scale)
             panel.set_ylabel(words)
             panel.set_ylim(*_limits(mine, split, theirs))
             panel.set_title("" if condition == ("none", "none") else condition_title(*condition))
@@ -73,40 +73,6 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
         handles.append(Patch(label="paper, read off the plot, with its error", **look))
     style.legend(figure, handles, columns=2)
     return figure, drawn
-
-
-def _drawn(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and range over replicates of both accuracies, and the mean of the best so far."""
-    keys = ["model", "corruption", "regularizer", "step"]
-    best = curves.sort_values("epoch").groupby(["cell", "replicate"])["test_accuracy"].cummax()
-    groups = curves.assign(best=best).groupby(keys)
-    parts = {
-        "train_accuracy": groups["train_accuracy"].mean(),
-        "train_accuracy_min": groups["train_accuracy"].min(),
-        "train_accuracy_max": groups["train_accuracy"].max(),
-        "test_accuracy": groups["test_accuracy"].mean(),
-        "best_test_accuracy": groups["best"].mean(),
-        "replicates": groups.size().astype("Int64"),
-    }
-    return pd.DataFrame(parts).reset_index()
-
-
-def _draw_line(axes: Axes, line: pd.DataFrame, split: str, look: style.Look, scale: int) -> None:
-    kept = line.iloc[style.thin_out(len(line))] if len(line) else line
-    steps, mean = kept["step"].astype("float64") / scale, kept[f"{split}_accuracy"]
-    low, high = kept["train_accuracy_min"], kept["train_accuracy_max"]
-    if split == "test":
-        low, high = mean, kept["best_test_accuracy"]
-    axes.fill_between(steps, low, high, color=look.colour, alpha=SHADE, linewidth=0)
-    axes.plot(
-        steps,
-        mean,
-        color=look.colour,
-        linestyle=look.dash,
-        marker=look.marker,
-        markevery=max(1, len(kept) // 8),
-        markersize=3.5,
-    )
 
 
 def _draw_reading(axes: Axes, box: Any, look: style.Look, scale: float) -> None:

@@ -27,17 +27,24 @@ def condition(row: Any) -> str:
     return row_title(row.corruption, row.regularizer)
 
 
+def model(row: Any) -> str:
+    """Return the title of a row's model."""
+    return model_title(row.model)
+
+
 def places(
-    rows: pd.DataFrame, label: Callable[[Any], str] = condition
+    rows: pd.DataFrame,
+    label: Callable[[Any], str] = condition,
+    heading: Callable[[Any], str] = model,
 ) -> tuple[np.ndarray, list[str], dict[float, str]]:
-    """Return the height of each row, its label, and the headings of the models by height."""
+    """Return the height of each row, its label, and the headings of groups of rows by height."""
     heights, labels, headings = [], [], {}
-    height, model = -1.0, None
+    height, group = -1.0, None
     for row in rows.itertuples():
-        if row.model != model:
-            model = row.model
+        if heading(row) != group:
+            group = heading(row)
             height += 1.25 if headings else 1
-            headings[height] = model_title(model)
+            headings[height] = group
         height += 1
         heights.append(height)
         labels.append(label(row))
@@ -68,10 +75,10 @@ def name_rows(
         label.set_fontweight("bold")
 
 
-def handles() -> list[Line2D]:
-    """Return the legend's entries for the paper's values and ours."""
+def handles(dataset: str = "CIFAR-10") -> list[Line2D]:
+    """Return the legend's entries for the paper's values, on that dataset, and ours."""
     return [
-        Line2D([], [], label="paper (CIFAR-10), printed", **PAPER),
+        Line2D([], [], label=f"paper ({dataset}), printed", **PAPER),
         Line2D([], [], label="this run", **OURS),
     ]
 

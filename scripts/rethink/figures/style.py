@@ -80,6 +80,15 @@ MODELS = {
     "mlp_3x512": Look(PURPLE, (0, (1, 0.8)), "D"),
     "mlp_1x512": Look(GREEN, (0, (2, 1)), "^"),
 }
+# Of regularizers, in the order in which a figure names them.
+REGULARIZERS = (
+    Look(BLUE, "-", "o"),
+    Look(VERMILLION, (0, (6, 1.5)), "s"),
+    Look(GREEN, (0, (2, 1)), "^"),
+    Look(PURPLE, (0, (4, 1, 1, 1)), "D"),
+    Look(BLACK, (0, (1, 0.8)), "v"),
+    Look(BROWN, (0, (8, 2)), "X"),
+)
 OTHERS = (
     Look(BLACK, (0, (3, 1, 1, 1, 1, 1)), "v"),
     Look(BROWN, (0, (8, 2)), "X"),
@@ -97,6 +106,11 @@ def model_look(name: str, models: Iterable[str]) -> Look:
     if name in MODELS:
         return MODELS[name]
     return OTHERS[sorted(set(models) - set(MODELS)).index(name) % len(OTHERS)]
+
+
+def regularizer_looks(names: Iterable[str]) -> dict[str, Look]:
+    """Return the looks of the regularizers of a figure, which begin anew after six."""
+    return {name: REGULARIZERS[i % len(REGULARIZERS)] for i, name in enumerate(names)}
 
 
 def figure(height: float, rows: int = 1, columns: int = 1, **arguments: object) -> tuple:
