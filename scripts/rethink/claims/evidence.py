@@ -165,13 +165,20 @@ class Evidence:
         """Return the accuracy of guessing, in percent."""
         return 100 / self.classes()
 
-    def tolerance(self, points: float, deviations: float, probability: float) -> float:
+    def imagenet_chance(self) -> float:
+        """Return that on the dataset that stands for ImageNet; of a thousand classes if unknown."""
+        return 100 / (self.tables.classes(self.imagenet) or 1000)
+
+    def tolerance(
+        self, points: float, deviations: float, probability: float, dataset: str | None = None
+    ) -> float:
         """Return `points`, or what few test images make more of it.
 
         That is `deviations` binomial standard deviations of an accuracy of `probability`, in
-        percent, over the test images of the dataset (10,000 where the tables do not say).
+        percent, over the test images of a dataset, unless named the one that stands for CIFAR-10
+        (10,000 where the tables do not say).
         """
-        examples = self.tables.test_examples(self.dataset) or 10_000
+        examples = self.tables.test_examples(dataset or self.dataset) or 10_000
         spread = math.sqrt(probability * (1 - probability) / examples)
         return max(points, 100 * deviations * spread)
 

@@ -36,7 +36,9 @@ def fits_random_labels(evidence: Evidence, limits: Limits) -> list[Case]:
         def decide() -> Outcome:
             train = evidence.percent(cell, "train_accuracy")
             test = evidence.percent(cell, "test_accuracy")
-            near = abs(test.mean - limits["chance"]) <= limits["near"] and not test.missing
+            chance = evidence.imagenet_chance()
+            limit = evidence.tolerance(limits["near"], 3, chance / 100, evidence.imagenet)
+            near = abs(test.mean - chance) <= limit and not test.missing
             return Outcome(train.at_least(least) and near, f"train {train}, test {test}")
 
         return Case(title, (cell,), decide)
