@@ -148,8 +148,13 @@ class DatasetSettings(Section):
     @model_validator(mode="after")
     def _imagefolder_is_whole(self) -> "DatasetSettings":
         if self.kind == "imagefolder":
-            if self.folder is None or self.image_size is None:
-                raise ValueError("an imagefolder needs 'folder' and 'image_size'")
+            if self.image_size is None:
+                raise ValueError("an imagefolder needs 'image_size', in pixels")
+            if self.folder is None:
+                raise ValueError(
+                    "an imagefolder needs 'folder', which holds train/<class>/ and test/<class>/ (or "
+                    "val/), e.g. --config 'datasets={imagenet: {folder: /data/imagenet}}'"
+                )
             root = self.folder.expanduser()
             if not (root / "train").is_dir() or not any(
                 (root / part).is_dir() for part in ("test", "val")

@@ -34,9 +34,29 @@ def problems(raw):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
-def test_every_shipped_preset_is_valid(path):
-    preset = config.load({"preset": yaml.safe_load(path.read_text())["preset"]}, ROOT / "config")
+def test_every_shipped_preset_is_valid(path, tmp_path):
+    content = yaml.safe_load(path.read_text())
+    preset = config.load(
+        {"preset": content["preset"]} | folders(content, tmp_path), ROOT / "config"
+    )
     assert preset.studies
+
+
+def folders(content, tmp_path):
+    """Return values of the command line that name a folder for each dataset that wants one."""
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+    datasets = content.get("datasets", {})
+    wanting = [name for name, entry in datasets.items() if entry.get("kind") == "imagefolder"]
+    return {"datasets": {name: {"folder": str(tmp_path)} for name in wanting}}
+
+
+def test_imagenet_without_its_folder_is_one_sentence():
+    with pytest.raises(config.ConfigError) as caught:
+        config.load({"preset": "imagenet"}, ROOT / "config")
+    (problem,) = caught.value.problems
+    assert problem.startswith("config/imagenet.yaml: datasets.imagenet: an imagefolder needs")
+    assert "--config 'datasets={imagenet: {folder: " in problem
 
 
 def test_no_preset_named_is_the_papers():

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from rethink import config, corruption_names, experiments, regularizers, studies
 from rethink.datasets.catalog import KINDS
@@ -42,6 +43,28 @@ def test_every_key_is_documented(section):
 )
 def test_every_name_is_documented(names):
     assert [name for name in names if not documented(name) and f"`{name}-" not in MANUAL] == []
+
+
+def test_the_cost_of_imagenet_is_computed_from_its_counts():
+    """README and preset state what follows from operations, epochs, cells and assumed rates."""
+    path = ROOT / "config" / "imagenet.yaml"
+    preset = yaml.safe_load(path.read_text())
+    training, (true, random) = preset["training"], preset["studies"]["table2"]["grids"]
+    cells = len(true["regularizers"]) + len(random["regularizers"])
+    train, test, evaluation = 1_281_167, 50_000, 11_426e6  # images, images, FLOP
+    flop = MODELS["inception_v3"].megaflops * 1e6
+    evaluations = training["epochs"] / training["evaluate_every"]
+    cell = training["epochs"] * train * flop + evaluations * (train + test) * evaluation
+    assert f"{training['epochs']} epochs" in README and f"{evaluations:g} evaluations" in README
+    side = preset["datasets"]["imagenet"]["image_size"]
+    words = [f"{cell:.1e}", f"{cells * cell:.1e}", f"{(train + test) * 3 * side**2 / 1e9:.0f} GB"]
+    for text in (README, path.read_text()):
+        assert [w.replace("+", "") for w in words if w.replace("+", "") not in text] == []
+    for rate in (35, 70):
+        hours = cell / rate / 1e12 / 3600
+        row = f"| {hours:.0f} GPU-hours | {cells * hours:.0f} GPU-hours; {cells * hours / 8:.0f} hours"
+        assert f"| {rate} TFLOP/s, about {round(rate * 1e12 / flop, -3):,.0f} images" in README
+        assert row in README
 
 
 def test_every_command_of_the_readme_is_in_the_makefile():
