@@ -47,7 +47,7 @@ def test_the_papers_preset_is_the_default(fresh):
         [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=2", "-n"]
     )
     assert shown.returncode == 0, shown.stdout
-    assert re.search(r"train\s+115", shown.stdout)
+    assert re.search(r"train\s+49", shown.stdout)
 
 
 def test_mistakes_stop_before_anything_runs(fresh):
