@@ -90,7 +90,7 @@ def has_checkpoint(folder):
     return list((folder / "work").glob("checkpoint-*"))
 
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process, seconds=180):
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.is_alive() and time.monotonic() < deadline
@@ -145,7 +145,7 @@ def test_a_killed_follower_ends_the_first_process_with_one_sentence(manifest, tm
     wait_for(lambda: has_checkpoint(tmp_path), process)
     (follower,) = children(process.pid)
     os.kill(follower, signal.SIGKILL)
-    process.join(30)
+    process.join(60)
     assert process.exitcode == 1
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log

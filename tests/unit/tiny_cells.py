@@ -155,6 +155,6 @@ def train(manifest, folder, cell, **options):
     folder.mkdir(exist_ok=True)
     out = folder / "out"
     process = start(manifest, out, folder / "work", cell, folder / "log", **options)
-    process.join(60)
+    process.join(180)
     assert process.exitcode == 0, (folder / "log").read_text()
     return json.loads((out / "summary.json").read_text()), (out / "curves.csv").read_text()
