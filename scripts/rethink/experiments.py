@@ -3,6 +3,7 @@
 Each is one job that writes ``theory/NAME/result.json``; its command line fills in the defaults.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
@@ -14,6 +15,7 @@ from rethink.fields import (
     DatasetName,
     ModelName,
     NotNegative,
+    Number,
     Positive,
     Section,
     Whole,
@@ -25,11 +27,15 @@ Least2 = Annotated[Whole, Field(ge=2)]
 class Experiment(Section):
     """One experiment of a theory study; what is left out keeps its default."""
 
-    dataset: DatasetName
-
     def given(self) -> dict[str, Any]:
-        """Return the values that were written down, without the dataset."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude={"dataset"})
+        """Return the values that were written down."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+class DataExperiment(Experiment):
+    """An experiment on one of the preset's datasets; any other makes its data itself."""
+
+    dataset: DatasetName
 
 
 class Median(Section):
@@ -38,7 +44,7 @@ class Median(Section):
     median: Positive
 
 
-class KernelExperiment(Experiment):
+class KernelExperiment(DataExperiment):
     """Exact interpolation by a kernel: see `rethink.theory.interpolation.Spec`."""
 
     features: Literal["pixels", "gabor", "random_conv"] = "pixels"
@@ -65,7 +71,7 @@ class KernelExperiment(Experiment):
         return self
 
 
-class Theorem1Experiment(Experiment):
+class Theorem1Experiment(DataExperiment):
     """The networks of Theorem 1: see `rethink.theory.expressivity.run`."""
 
     sizes: tuple[Least2, ...] = Field((1000, 10_000, 50_000), min_length=1)
@@ -73,7 +79,7 @@ class Theorem1Experiment(Experiment):
     targets: tuple[Literal["random", "true"], ...] = Field(("random", "true"), min_length=1)
 
 
-class LinearExperiment(Experiment):
+class LinearExperiment(DataExperiment):
     """Linear models with fewer images than pixels: see `rethink.theory.linear.run`."""
 
     train_examples: Count = 200
@@ -87,7 +93,7 @@ def _labels_only(name: str) -> str:
     return name
 
 
-class StabilityExperiment(Experiment):
+class StabilityExperiment(DataExperiment):
     """Networks trained again with one example replaced: see `rethink.theory.stability.run`."""
 
     models: tuple[ModelName, ...] = Field(min_length=1)
@@ -97,6 +103,33 @@ class StabilityExperiment(Experiment):
     pairs: Count = 5
     train_examples: Count | None = None
     epochs: Count | None = None
+
+
+def _there(path: Path) -> Path:
+    if not path.expanduser().is_file():
+        raise ValueError(f"the file '{path}' is not there")
+    return path.expanduser()
+
+
+class InformationExperiment(Experiment):
+    """Networks on a rule of 12 bits, which makes their data: see `rethink.information.plane.run`."""
+
+    file: Annotated[Path, AfterValidator(_there)] | None = None
+    information: Annotated[Number, Field(gt=0, le=0.999)] = 0.99
+    activations: tuple[Literal["tanh", "relu"], ...] = Field(("tanh", "relu"), min_length=1)
+    train_fractions: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = Field(
+        (0.05, 0.45, 0.85), min_length=1
+    )
+    depths: tuple[Annotated[Whole, Field(ge=1, le=6)], ...] = Field((5,), min_length=1)
+    labels: tuple[Literal["rule", "random"], ...] = Field(("rule",), min_length=1)
+    binnings: tuple[Literal["fixed", "range", "occupancy"], ...] = Field(
+        ("fixed", "range", "occupancy"), min_length=1
+    )
+    replicates: Count = 10
+    epochs: Count = 8000
+    checkpoints: Least2 = 40
+    batch_size: Count = 512
+    learning_rate: Positive = 4e-4
 
 
 class Kind(NamedTuple):
@@ -111,4 +144,5 @@ KINDS = {
     "theorem1": Kind(Theorem1Experiment, "expressivity"),
     "linear_models": Kind(LinearExperiment, "linear"),
     "stability": Kind(StabilityExperiment, "stability"),
+    "information_plane": Kind(InformationExperiment, "information_plane"),
 }

@@ -95,7 +95,10 @@ class Study:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One result of theory: its script, its data, its specification, the models that it trains."""
+    """One result of theory: its script, its data, its specification, the models that it trains.
+
+    `dataset` is empty where the experiment makes its data itself.
+    """
 
     name: str
     script: str
@@ -175,7 +178,8 @@ def expand(preset: Preset, source: str) -> Grid:
     a random crop where nothing is left to crop.
     """
     used = [s.dataset for s in preset.studies.values() if isinstance(s, StudySettings)]
-    used = dict.fromkeys([*used, *(given.dataset for _, _, given in _given_experiments(preset))])
+    used += [_dataset_of(given) for _, _, given in _given_experiments(preset)]
+    used = dict.fromkeys(filter(None, used))
     settings = {name: _dataset_settings(preset, name) for name in used}
     studies = {name: _study(name, study) for name, study in preset.studies.items()}
     names = list(dict.fromkeys(name for study in studies.values() for name in study.cells))
@@ -249,15 +253,20 @@ def _given_experiments(preset: Preset) -> list[tuple[str, str, Any]]:
     ]
 
 
+def _dataset_of(given: Any) -> str:
+    """Return the dataset of an experiment's section, nothing where it makes its data itself."""
+    return getattr(given, "dataset", "")
+
+
 def _experiments(preset: Preset, resolver: "_Resolver") -> dict[str, Experiment]:
     """Return the experiments of all studies of theory, by name."""
     found = {}
     for script, name, given in _given_experiments(preset):
-        spec = {"name": name, "dataset": given.dataset, "seed": preset.seed, **given.given()}
+        spec = {"name": name, "seed": preset.seed, **given.given()}
         models = getattr(given, "models", ())
         if models:
             spec |= resolver.trained(given.dataset, models, spec.pop("epochs", None))
-        found[name] = Experiment(name, script, given.dataset, canonical_json(spec), models)
+        found[name] = Experiment(name, script, _dataset_of(given), canonical_json(spec), models)
     return found
 
 

@@ -1,5 +1,6 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -114,6 +115,11 @@ def data_of_experiment(wildcards):
 def arrays_of_experiment(wildcards):
     """Return the arrays that an experiment waits for but never reruns for."""
     return ancient(arrays_of(GRID.experiments[wildcards.experiment].dataset, "none"))
+
+
+def file_of_experiment(wildcards):
+    """Return the file that an experiment's specification names, if any."""
+    return json.loads(GRID.experiments[wildcards.experiment].spec).get("file") or []
 
 
 def results_of(study):

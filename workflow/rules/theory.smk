@@ -1,6 +1,7 @@
-"""Theory: kernel interpolation, the networks of Theorem 1, linear models, stability.
+"""Theory: kernel interpolation, Theorem 1's networks, linear models, stability, information plane.
 
-REQUIRED INPUTS: the clean data of the experiment.
+REQUIRED INPUTS: the clean data of the experiment; none for the information plane, whose data are a
+rule that it makes itself, or a file that the preset names.
 
 OUTPUTS: <results>/theory/{experiment}/ with result.json and run.json. What a factorization has
 finished is kept in <results>/work/theory/, undeclared like the checkpoints of the cells.
@@ -106,3 +107,25 @@ rule stability:
     shell:
         "python scripts/stability.py --spec {params.spec:q} --code {params.code:q}"
         " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
+
+
+rule information_plane:
+    input:
+        file=file_of_experiment,
+    output:
+        result="<results>/theory/{experiment}/result.json",
+        record="<results>/theory/{experiment}/run.json",
+    log:
+        "<logs>/theory/{experiment}.log",
+    wildcard_constraints:
+        experiment=experiments_by("information_plane"),
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
+        code=script_code("information_plane"),
+    message:
+        "Estimate the information in layers: {wildcards.experiment}"
+    shell:
+        "python scripts/information_plane.py --spec {params.spec:q} --code {params.code:q}"
+        " --out $(dirname {output.result:q}) > {log:q} 2>&1"
