@@ -32,5 +32,10 @@ KINDS = {
     ),
     "theorem1": StudyKind("Finite-sample expressivity", ("theorem1",), "Theorem 1"),
     "stability": StudyKind("Uniform stability", ("stability",), "Section 2.2"),
+    "information_plane": StudyKind(
+        "The information plane",
+        ("information_plane", "information_epochs", "information_variants"),
+        None,
+    ),
     "linear_models": StudyKind("Linear models", ("linear_models",), "Section 5"),
 }

@@ -24,6 +24,9 @@ FIGURES = {
     "theorem1": "theorem1",
     "linear_models": "linear_models",
     "stability": "stability",
+    "information_plane": "information_plane",
+    "information_epochs": "information_plane",
+    "information_variants": "information_plane",
 }
 TITLES = {"digits": "Digits (8x8, scikit-learn)", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
@@ -229,6 +232,46 @@ def test_stability_draws_every_pair_and_all_together(theory):
         assert whole["own_loss_change"] == pytest.approx(own, rel=1e-4)
 
 
+def test_the_information_plane_draws_the_results(theory):
+    results = theory_results.read(theory, "information_plane")
+    _, values = drawn(theory, "information_plane")
+    assert set(values["train_fraction"]) == {0.5} and set(values["depth"]) == {5}
+    assert values.groupby(["activation", "labels", "binning"]).ngroups == 2 * 2 * 3
+    (condition,) = [
+        c
+        for c in results["plane"]["conditions"]
+        if (c["activation"], c["train_fraction"], c["depth"]) == ("relu", 0.5, 5)
+    ]
+    keys = ["activation", "labels", "binning", "layer"]
+    path = values.set_index(keys).sort_index().loc[("relu", "rule", "range", 3)]
+    expected = condition["planes"]["range"]["layers"][2]
+    assert path["input"].tolist() == expected["input"]["mean"]
+    assert path["label_sd"].tolist() == expected["label"]["sd"]
+    assert path["epoch"].tolist() == results["plane"]["epochs"] == [0, 1, 2, 5, 12]
+    single = values[values["labels"] == "random"]
+    assert single["input_sd"].isna().all(), "one replicate has no deviation"
+    _, variants = drawn(theory, "information_variants")
+    assert set(variants["binning"]) == {"fixed"} and set(variants["activation"]) == {"tanh"}
+    panels = variants.groupby(["labels", "train_fraction", "depth"]).ngroups
+    assert panels == 4, "two fractions, random labels, another depth"
+
+
+def test_information_is_told_by_layer(theory):
+    frames, facts = tables(theory, "information_plane")
+    results = theory_results.read(theory, "information_plane")
+    planes = frames["information_plane"]
+    assert len(planes) == 3 * (8 + 2)
+    first = results["plane"]["conditions"][0]
+    expected = [f"{layer['input']['mean'][-1]:.1f}" for layer in first["planes"]["fixed"]["layers"]]
+    assert planes["I(X;T) at the end, by layer [bits]"][0].split() == expected
+    networks = frames["information_networks"]
+    assert networks["Training examples"].tolist() == ["205"] * 2 + ["2,048"] * 2 + (
+        ["205"] * 2 + ["2,048"] * 2 + ["2,048"] * 2
+    )
+    assert facts["replicates"] == "1 to 2 replicates" and not facts["repeated"]
+    assert "generated rule of 0.99 bit" in facts["rule"]
+
+
 def test_a_training_that_diverged_is_drawn_and_told(theory):
     results = copy.deepcopy(theory_results.read(theory, "stability"))
     network = results["replaced"]["networks"][0]
@@ -336,6 +379,10 @@ def test_captions_say_what_is_a_bound_or_a_stand_in():
         ("table_leave_one_out", "stand-in"),
         ("table_leave_one_out", "no uniform stability"),
         ("kernel_errors", "chosen on the test images"),
+        ("study_information_plane", "Saxe et al. (2018) answered"),
+        ("information_plane", "the bins alone"),
+        ("information_epochs", "claimed to be compression"),
+        ("table_information_plane", "not of the network’s information"),
     ):
         assert words in (REPORT / "captions" / f"{name}.txt").read_text()
 

@@ -14,6 +14,7 @@ from rethink.provenance import Record
 
 SMALL = {"dataset": "digits", "train_examples": 120, "test_examples": 100}
 TRAIN = {"epochs": 20, "batch_size": 16, "learning_rate": 0.1}
+PLANE = {"epochs": 12, "checkpoints": 4, "learning_rate": 0.01}
 # The experiments of each kind of study: their script and what they are asked for.
 EXPERIMENTS = {
     "kernels": {
@@ -65,6 +66,16 @@ EXPERIMENTS = {
             },
         ),
     },
+    "information_plane": {
+        "plane": (
+            "information_plane",
+            {**PLANE, "train_fractions": [0.05, 0.5], "depths": [2, 5], "replicates": 2},
+        ),
+        "control": (
+            "information_plane",
+            {**PLANE, "train_fractions": [0.5], "labels": ["random"], "replicates": 1},
+        ),
+    },
 }
 
 
@@ -78,9 +89,10 @@ def write(folder: Path) -> Path:
             options = {
                 "spec": spec,
                 "code": "c0de",
-                "data": data / "manifest.json",
                 "out": folder / "theory" / name,
             }
+            if "dataset" in asked:
+                options["data"] = data / "manifest.json"
             arguments = [
                 str(part) for key, value in options.items() for part in (f"--{key}", value)
             ]

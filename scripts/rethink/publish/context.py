@@ -431,7 +431,7 @@ class _Report:
         )
         theory = ""
         if self.experiments:
-            theory = f"{plural(len(self.experiments), 'experiment')} on the paper’s theory."
+            theory = f"{plural(len(self.experiments), 'experiment')} of theory."
         if cells.empty:
             return theory
         return (

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rethink.publish.content import Table
+from rethink.publish.theory_information import information_plane
 from rethink.publish.theory_kernels import kernels
 from rethink.publish.theory_linear import linear_models
 from rethink.publish.theory_stability import stability
@@ -17,4 +18,5 @@ KINDS: dict[str, Callable[[TheoryView], tuple[list[Table], dict[str, Any]]]] = {
     "theorem1": theorem1,
     "linear_models": linear_models,
     "stability": stability,
+    "information_plane": information_plane,
 }

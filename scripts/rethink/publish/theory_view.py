@@ -31,10 +31,10 @@ class TheoryView:
 
     def facts(self) -> dict[str, Any]:
         """Return what every caption may use."""
-        names = dict.fromkeys(result["dataset"] for result in self.results.values())
+        names = [result["dataset"] for result in self.results.values() if "dataset" in result]
         return {
             "study": self.study,
-            "datasets": listing([self.titles.get(name, name) for name in names]),
+            "datasets": listing([self.titles.get(name, name) for name in dict.fromkeys(names)]),
             "experiments": plural(len(self.results), "experiment"),
         }
 
