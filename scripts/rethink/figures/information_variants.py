@@ -51,5 +51,8 @@ def _draw(panels: list[tuple[str, pd.DataFrame]]) -> Figure:
     label_outer(figure, "I(X;T) [bits]", "I(T;Y) [bits]")
     for axes in grid.flat[len(panels) :]:
         axes.remove()
+    for axes in grid.flat[len(panels) - columns : len(panels)]:  # some have none below
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel("I(X;T) [bits]")
     style.legend(figure, ends_handles())
     return figure
