@@ -16,7 +16,7 @@ from torch import Tensor
 FIXED_EDGES = 30  # numpy.linspace(-1, 1, 30), as in the published code
 RANGE_BINS = 100
 OCCUPANCY_BINS = 30
-LARGEST_CODE = 2**61
+LARGEST_CODE = 2**61  # twice it, plus a label, fits into 63 bits
 
 
 class Span(NamedTuple):
