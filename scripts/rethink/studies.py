@@ -32,5 +32,10 @@ KINDS = {
     ),
     "theorem1": StudyKind("Finite-sample expressivity", ("theorem1",), "Theorem 1"),
     "stability": StudyKind("Uniform stability", ("stability",), "Section 2.2"),
+    "memorization": StudyKind(
+        "A closer look at memorization",
+        ("easy_hard", "loss_sensitivity", "critical_samples", "capacity"),
+        None,
+    ),
     "linear_models": StudyKind("Linear models", ("linear_models",), "Section 5"),
 }

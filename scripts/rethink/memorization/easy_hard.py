@@ -1,0 +1,142 @@
+"""Easy and hard examples: how often one epoch of training gets each of them right.
+
+Arpit et al. 2017, Figure 1: a network is trained for one epoch from many initializations and
+orders. Were all examples equally hard, the number of runs that misclassify an example would be
+binomial with one probability for all of them. On real data it is spread wider: some examples are
+learned by nearly every run and some by nearly none.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from rethink import seeds
+from rethink.datasets.store import Arrays
+from rethink.memorization.networks import cell, nothing, trainers
+from rethink.memorization.noise import corrupted
+from rethink.training.engine import EVALUATION_BATCH, Trainer
+from rethink.training.numerics import autocast
+
+DEFAULTS: dict[str, Any] = {
+    "corruptions": ["none", "labels-1", "gaussian"],
+    "runs": 100,
+    "examples": 1000,
+}
+
+
+def measure(
+    clean: Arrays,
+    spec: dict[str, Any],
+    asked: dict[str, Any],
+    device: torch.device,
+    say: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Return what was found for each model and corruption.
+
+    asked : ``corruptions``; ``runs``, of one epoch each; ``examples``, how many training examples
+        are followed: a subset drawn from the seed, the same for all models and corruptions.
+    """
+    found = []
+    for model in spec["models"]:
+        for name in asked["corruptions"]:
+            arrays = corrupted(clean, name, spec["seed"])
+            mine = cell(spec, model, epochs=1)
+            wrong, accuracies, rows, steps = [], [], None, 0
+            for trainer in trainers(arrays, mine, asked["runs"], device):
+                if rows is None:
+                    rows = _followed(trainer, asked["examples"])
+                trainer.run(nothing, nothing)
+                wrong.append(_wrong(trainer, rows))
+                accuracies += [h.rows[-1]["train_accuracy"] for h in trainer.histories]
+                steps = trainer.steps
+            counts = np.concatenate(wrong).sum(0)
+            found.append(
+                {
+                    "model": model,
+                    "corruption": name,
+                    "runs": asked["runs"],
+                    "steps": steps,
+                    "train_accuracy": float(np.mean(accuracies)),
+                    "examples": rows.tolist(),
+                    "wrong": counts.tolist(),
+                    **spread(counts, asked["runs"]),
+                }
+            )
+            say(f"easy and hard, {model}, {name}: dispersion {found[-1]['dispersion']:.2f}")
+    return found
+
+
+def _followed(trainer: Trainer, wanted: int) -> np.ndarray:
+    """Return the places among the training examples of those that are followed, sorted."""
+    order = seeds.generator(trainer.spec["seed"], "easy_hard").permutation(len(trainer.data.train))
+    return np.sort(order[:wanted])
+
+
+@torch.inference_mode()
+def _wrong(trainer: Trainer, rows: np.ndarray) -> np.ndarray:
+    """Return which of the examples at `rows` each replicate misclassifies, bool (K, examples)."""
+    trainer.network.eval()
+    train, parts = trainer.data.train, []
+    for start in range(0, len(rows), EVALUATION_BATCH):
+        index = torch.from_numpy(rows[start : start + EVALUATION_BATCH])
+        images = train.images.central(index.to(train.images.index_device))
+        with autocast(trainer.spec["numerics"], trainer.device):
+            logits = trainer.network(images.expand(len(trainer.replicates), *images.shape))
+        parts.append(logits.argmax(-1) != train.labels[index.to(trainer.device)])
+    return torch.cat(parts, dim=1).cpu().numpy()
+
+
+def spread(counts: Sequence[int] | np.ndarray, runs: int) -> dict[str, Any]:
+    """Compare how often examples were wrong with what equally hard ones would show.
+
+    counts : number of runs that misclassify each example (examples,)
+
+    Returns ``probability``, the mean share p of runs; ``dispersion``, the variance of the counts
+    over that of the binomial, runs p (1 - p), which is 1 for equally hard examples and `runs` where
+    every example is always right or always wrong; ``dispersion_expected``, between which values it
+    would be found 19 times out of 20 if they were equally hard; ``always_right`` and
+    ``always_wrong``, shares of the examples, each beside its expected one. The dispersion is None
+    where nothing, or everything, was ever wrong.
+    """
+    counts = np.asarray(counts, float)
+    p = float(counts.mean() / runs)
+    binomial = runs * p * (1 - p)
+    found = {
+        "probability": p,
+        "dispersion": None,
+        "dispersion_expected": None,
+        "always_right": float((counts == 0).mean()),
+        "always_right_expected": (1 - p) ** runs,
+        "always_wrong": float((counts == runs).mean()),
+        "always_wrong_expected": p**runs,
+    }
+    if binomial > 0 and len(counts) > 1:
+        found["dispersion"] = float(counts.var(ddof=1) / binomial)
+        # The variance of a sample variance: that of the normal, and the binomial's own tails.
+        excess = (1 - 6 * p * (1 - p)) / binomial
+        deviation = math.sqrt(max(0.0, 2 / (len(counts) - 1) + excess / len(counts)))
+        found["dispersion_expected"] = [1 - 1.96 * deviation, 1 + 1.96 * deviation]
+    return found
+
+
+def binomial_distribution(runs: int, p: float) -> np.ndarray:
+    """Return the probabilities of 0, 1, ..., `runs` (runs + 1,)."""
+    if p in (0.0, 1.0):
+        return np.eye(runs + 1)[round(runs * p)]
+    k = np.arange(runs + 1)
+    logarithm = np.array([math.lgamma(runs + 1) - math.lgamma(i + 1) for i in k])
+    logarithm -= np.array([math.lgamma(runs - i + 1) for i in k])
+    return np.exp(logarithm + k * math.log(p) + (runs - k) * math.log1p(-p))
+
+
+def equally_hard(runs: int, p: float, examples: int) -> np.ndarray:
+    """Return the sorted counts (examples,) that equally hard examples would typically show.
+
+    The quantiles of the binomial at (i + 1/2) / examples.
+    """
+    below = np.cumsum(binomial_distribution(runs, p))
+    places = (np.arange(examples) + 0.5) / examples
+    return np.minimum(np.searchsorted(below, places), runs)
