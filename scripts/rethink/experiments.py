@@ -128,7 +128,7 @@ class LossSensitivity(Section):
     pool: Count = 2
     epochs: Count = 25
     batch_size: Count = 100
-    learning_rate: Positive = 0.1
+    learning_rate: Positive = 0.5
     replicates: Count = 5
     moments: Count = 10
 

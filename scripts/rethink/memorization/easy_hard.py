@@ -6,8 +6,7 @@ binomial with one probability for all of them. On real data it is spread wider: 
 learned by nearly every run and some by nearly none.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 
 from rethink import seeds
 from rethink.datasets.store import Arrays
+from rethink.memorization.binomial import spread
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
 from rethink.training.engine import EVALUATION_BATCH, Trainer
@@ -87,56 +87,3 @@ def _wrong(trainer: Trainer, rows: np.ndarray) -> np.ndarray:
             logits = trainer.network(images.expand(len(trainer.replicates), *images.shape))
         parts.append(logits.argmax(-1) != train.labels[index.to(trainer.device)])
     return torch.cat(parts, dim=1).cpu().numpy()
-
-
-def spread(counts: Sequence[int] | np.ndarray, runs: int) -> dict[str, Any]:
-    """Compare how often examples were wrong with what equally hard ones would show.
-
-    counts : number of runs that misclassify each example (examples,)
-
-    Returns ``probability``, the mean share p of runs; ``dispersion``, the variance of the counts
-    over that of the binomial, runs p (1 - p), which is 1 for equally hard examples and `runs` where
-    every example is always right or always wrong; ``dispersion_expected``, between which values it
-    would be found 19 times out of 20 if they were equally hard; ``always_right`` and
-    ``always_wrong``, shares of the examples, each beside its expected one. The dispersion is None
-    where nothing, or everything, was ever wrong.
-    """
-    counts = np.asarray(counts, float)
-    p = float(counts.mean() / runs)
-    binomial = runs * p * (1 - p)
-    found = {
-        "probability": p,
-        "dispersion": None,
-        "dispersion_expected": None,
-        "always_right": float((counts == 0).mean()),
-        "always_right_expected": (1 - p) ** runs,
-        "always_wrong": float((counts == runs).mean()),
-        "always_wrong_expected": p**runs,
-    }
-    if binomial > 0 and len(counts) > 1:
-        found["dispersion"] = float(counts.var(ddof=1) / binomial)
-        # The variance of a sample variance: that of the normal, and the binomial's own tails.
-        excess = (1 - 6 * p * (1 - p)) / binomial
-        deviation = math.sqrt(max(0.0, 2 / (len(counts) - 1) + excess / len(counts)))
-        found["dispersion_expected"] = [1 - 1.96 * deviation, 1 + 1.96 * deviation]
-    return found
-
-
-def binomial_distribution(runs: int, p: float) -> np.ndarray:
-    """Return the probabilities of 0, 1, ..., `runs` (runs + 1,)."""
-    if p in (0.0, 1.0):
-        return np.eye(runs + 1)[round(runs * p)]
-    k = np.arange(runs + 1)
-    logarithm = np.array([math.lgamma(runs + 1) - math.lgamma(i + 1) for i in k])
-    logarithm -= np.array([math.lgamma(runs - i + 1) for i in k])
-    return np.exp(logarithm + k * math.log(p) + (runs - k) * math.log1p(-p))
-
-
-def equally_hard(runs: int, p: float, examples: int) -> np.ndarray:
-    """Return the sorted counts (examples,) that equally hard examples would typically show.
-
-    The quantiles of the binomial at (i + 1/2) / examples.
-    """
-    below = np.cumsum(binomial_distribution(runs, p))
-    places = (np.arange(examples) + 0.5) / examples
-    return np.minimum(np.searchsorted(below, places), runs)

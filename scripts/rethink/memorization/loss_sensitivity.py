@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "pool": 2,
     "epochs": 25,
     "batch_size": 100,
-    "learning_rate": 0.1,
+    "learning_rate": 0.5,
     "replicates": 5,
     "moments": 10,
 }
@@ -89,9 +89,7 @@ def pooled(clean: Arrays, side: int) -> Arrays:
     )
 
 
-def _examples(
-    arrays: Arrays, spec: dict[str, Any], asked: dict[str, Any]
-) -> tuple[Tensor, Tensor]:
+def _examples(arrays: Arrays, spec: dict[str, Any], asked: dict[str, Any]) -> tuple[Tensor, Tensor]:
     """Return the images that are trained on, float 0..1 (n, H, W, C), and their labels (n,)."""
     count = len(arrays.train_labels)
     order = seeds.generator(spec["seed"], "loss_sensitivity").permutation(count)

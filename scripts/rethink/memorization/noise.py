@@ -21,9 +21,7 @@ def corrupted(clean: Arrays, name: str, seed: int) -> Arrays:
     if corruption.kind == "none":
         return clean
     change = _labels if corruption.kind in NOISY_LABELS else _images
-    return dataclasses.replace(
-        clean, corruption=corruption.name, **change(clean, corruption, seed)
-    )
+    return dataclasses.replace(clean, corruption=corruption.name, **change(clean, corruption, seed))
 
 
 def _labels(clean: Arrays, corruption: Corruption, seed: int) -> dict[str, Any]:
