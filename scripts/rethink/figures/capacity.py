@@ -32,7 +32,8 @@ def draw(
             mine = rows[rows["corruption"] == name]
             noises.line(panels[0], mine[mine["whole"]], "width", "best_test_accuracy", look)
             _times(panels[1], mine[mine["whole"]], "width", look)
-            _times(panels[2], mine[mine["widest"]], "train_examples", look)
+            sizes = mine[mine["widest"]].sort_values("train_examples")
+            _times(panels[2], sizes, "train_examples", look)
         panels[0].set_title("best test accuracy [%]")
         panels[0].set_ylim(0, 103)
         panels[1].set_title("time to fit [epochs]")
@@ -57,6 +58,7 @@ def _times(axes: Axes, rows: pd.DataFrame, x: str, look: dict[str, Any]) -> None
     fitted, open_ended = rows[~rows["censored"]], rows[rows["censored"]]
     axes.plot(rows[x], rows["time"], color=look["color"], linestyle=look["linestyle"])
     noises.line(axes, fitted, x, "time", look, linestyle="none")
+    axes.plot(open_ended[x], open_ended["time"], **{**look, "linestyle": "none", "marker": "_"})
     for row in open_ended.itertuples():
         axes.annotate(
             "",

@@ -44,6 +44,7 @@ def draw(
         left.set_ylabel("share of all sensitivity [%]")
         right.set_title(f"{title}: single steps")
         right.set_ylim(bottom=0)
+        right.set_xlim(0, 1.04 * mine["step"].max())
         right.set_xlabel("training steps")
         right.set_ylabel("Gini coefficient")
     equal = Line2D([], [], **EQUAL, label="all examples alike")

@@ -6,6 +6,7 @@ from typing import Any
 from rethink.publish.content import Table
 from rethink.publish.theory_kernels import kernels
 from rethink.publish.theory_linear import linear_models
+from rethink.publish.theory_memorization import memorization
 from rethink.publish.theory_stability import stability
 from rethink.publish.theory_theorem1 import theorem1
 from rethink.publish.theory_view import TheoryView
@@ -17,4 +18,5 @@ KINDS: dict[str, Callable[[TheoryView], tuple[list[Table], dict[str, Any]]]] = {
     "theorem1": theorem1,
     "linear_models": linear_models,
     "stability": stability,
+    "memorization": memorization,
 }
