@@ -90,8 +90,8 @@ def _loss_sensitivity(rows: pd.DataFrame) -> Decided:
 
 def _critical_samples(rows: pd.DataFrame) -> Decided:
     trained = rows[rows["epoch"] > 0]
-    first = trained.groupby("corruption", sort=False).first()
-    last = trained.groupby("corruption", sort=False).last()
+    by_data = trained.groupby("corruption", sort=False)
+    first, last = (rows.set_index("corruption") for rows in (by_data.head(1), by_data.tail(1)))
     changes = [
         f"{row['data']} {first.loc[name, 'ratio']:.0f} to {row['ratio']:.0f} %"
         for name, row in last.iterrows()
@@ -108,8 +108,9 @@ def _critical_samples(rows: pd.DataFrame) -> Decided:
             (noises["ratio"] > value).all(),
         )
     for name in last.index:
-        if _partly_random(name):
-            yield _order(trained[trained["corruption"] == name])
+        mine = trained[(trained["corruption"] == name) & trained["test_accuracy"].notna()]
+        if _partly_random(name) and len(mine) > 1:
+            yield _order(mine)
 
 
 def _order(rows: pd.DataFrame) -> tuple[str, str, bool]:
@@ -128,9 +129,8 @@ def _order(rows: pd.DataFrame) -> tuple[str, str, bool]:
 
 
 def _capacity(rows: pd.DataFrame) -> Decided:
-    learnable = rows[
-        rows["whole"] & [name == "none" or _partly_random(name) for name in rows["corruption"]]
-    ]
+    signal = rows["corruption"].map(lambda name: name == "none" or _partly_random(name))
+    learnable = rows[rows["whole"] & signal]
     needed = {
         names: _enough(found)
         for names, found in learnable.groupby(["corruption", "data"], sort=False)
