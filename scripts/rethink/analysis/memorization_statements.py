@@ -58,7 +58,7 @@ def _easy_hard(rows: pd.DataFrame) -> Decided:
 
     def found(name: str) -> str:
         row = rows.loc[name]
-        return f"{row['dispersion']:.1f}; {row['low']:.1f} to {row['high']:.1f} if equally hard"
+        return f"dispersion {row['dispersion']:.1f}, {row['low']:.1f} to {row['high']:.1f} if equally hard"
 
     if "none" in rows.index:
         held = spread["none"] > rows.loc["none", "high"]
@@ -69,12 +69,9 @@ def _easy_hard(rows: pd.DataFrame) -> Decided:
         yield "Noise images are equally hard", found("gaussian"), held
     if {"none", "labels-1", "gaussian"} <= set(rows.index):
         three = spread[["none", "labels-1", "gaussian"]]
-        seen = "dispersion " + " > ".join(
-            f"{value:.1f} ({rows.loc[name, 'data']})"
-            for name, value in three.sort_values(ascending=False).items()
-        )
+        seen = ", ".join(f"{value:.1f} ({rows.loc[name, 'data']})" for name, value in three.items())
         held = three.is_monotonic_decreasing
-        yield "Random labels lie between real data and noise images", seen, held
+        yield "Random labels lie between real data and noise images", f"dispersion {seen}", held
 
 
 def _loss_sensitivity(rows: pd.DataFrame) -> Decided:

@@ -257,7 +257,7 @@ def _time(row: Any) -> Cell:
     if pd.isna(row.time):
         return Cell("diverged")
     text = mean_sd(row.time, row.time_sd, 1)
-    return Cell(f"> {fixed(row.time, 1)}" if row.censored else text, row.time)
+    return Cell(f"> {fixed(row.time, 1).removesuffix('.0')}" if row.censored else text, row.time)
 
 
 def _network(row: Any) -> Cell:
