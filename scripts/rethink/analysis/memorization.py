@@ -228,5 +228,5 @@ def _header(experiment: str, result: dict[str, Any], entry: dict[str, Any]) -> d
 def _frame(rows: list[dict[str, Any]], numbers: list[str]) -> pd.DataFrame:
     """Return a frame of rows whose `numbers` are floats also where there is none."""
     if not rows:
-        return pd.DataFrame(columns=[*KEYS, *numbers])
+        return pd.DataFrame(columns=list(dict.fromkeys([*KEYS, *numbers])))
     return pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
