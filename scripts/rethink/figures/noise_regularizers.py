@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rethink.analysis.names import corruption_title, model_title, regularizer_title
@@ -56,29 +57,39 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
                 linewidth=0.8,
             )
             _points(panel, mine, look)
-        _points(panel, plain, PLAIN)
+        _points(panel, plain, PLAIN, markersize=8, markerfacecolor="none")
         panel.set_title(f"{model_title(model)}: {corruption_title(noise)}")
-        panel.set_xlim(-3, 103)
-        low, high = rows["real_accuracy"].min(), rows["real_accuracy"].max()
-        room = 0.15 * (high - low) + 1.5
-        panel.set_ylim(low - room, high + room)
+        panel.set_xlim(*_around(rows, "noise_accuracy"))
+        panel.set_ylim(*_around(rows, "real_accuracy"))
         panel.set_xlabel("training accuracy on the noise [%]")
     for panel in axes[:, 0]:
         panel.set_ylabel("best test accuracy on true data [%]")
-    entries = [style.handle(PLAIN, "none")]
+    entries = [style.handle(PLAIN._replace(dash="none"), "no regularizer")]
+    entries[0].set(markersize=8, markerfacecolor="none")
     entries += [style.handle(look, regularizer_title(name)) for name, look in looks.items()]
     style.legend(figure, entries)
     return figure, drawn
 
 
-def _points(panel: Any, rows: pd.DataFrame, look: style.Look) -> None:
-    panel.errorbar(
+def _around(rows: pd.DataFrame, value: str) -> tuple[float, float]:
+    """Return limits that hold all values with their deviations, and some room."""
+    deviations = np.nan_to_num(rows[f"{value}_sd"].to_numpy(float))
+    low, high = (rows[value] - deviations).min(), (rows[value] + deviations).max()
+    if not np.isfinite(low):
+        return 0, 100
+    room = 0.08 * (high - low) + 0.5
+    return low - room, high + room
+
+
+def _points(axes: Axes, rows: pd.DataFrame, look: style.Look, **changed: Any) -> None:
+    axes.errorbar(
         rows["noise_accuracy"],
         rows["real_accuracy"],
-        xerr=np.nan_to_num(rows["noise_accuracy_sd"].astype(float)),
-        yerr=np.nan_to_num(rows["real_accuracy_sd"].astype(float)),
+        xerr=np.nan_to_num(rows["noise_accuracy_sd"].to_numpy(float)),
+        yerr=np.nan_to_num(rows["real_accuracy_sd"].to_numpy(float)),
         color=look.colour,
         linestyle="none",
         marker=look.marker,
         elinewidth=0.8,
+        **changed,
     )
