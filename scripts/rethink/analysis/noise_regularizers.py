@@ -6,7 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from rethink.analysis.names import cell_order, model_order, regularizer_order
+from rethink.analysis.names import (
+    cell_order,
+    corruption_order,
+    model_order,
+    regularizer_order,
+)
 from rethink.analysis.statistics import spread
 from rethink.analysis.tables import Tables, of_study
 
@@ -59,14 +64,16 @@ def noise_against_real(study: dict[str, Any], tables: Tables) -> pd.DataFrame:
                 "epochs": epochs[name],
             }
         )
-    columns = ["model", "noise", "regularizer", "family", "strength"]
-    frame = pd.DataFrame(rows or None, columns=list(rows[0]) if rows else columns)
-    frame = _compared(frame) if rows else frame
-    order = [
-        (model_order(r.model), r.noise, regularizer_order(r.regularizer))
-        for r in frame.itertuples()
-    ]
-    return frame.iloc[sorted(range(len(frame)), key=order.__getitem__)].reset_index(drop=True)
+    if not rows:
+        return pd.DataFrame(columns=["model", "noise", "regularizer", "family", "strength"])
+    rows.sort(key=lambda row: (_order(row), row["strength"]))
+    return _compared(pd.DataFrame(rows)).sort_index()
+
+
+def _order(row: dict[str, Any]) -> tuple:
+    """Sort key: strengths of a family stand together."""
+    noise = corruption_order(row["noise"])
+    return model_order(row["model"]), noise, regularizer_order(row["family"])
 
 
 def _compared(frame: pd.DataFrame) -> pd.DataFrame:

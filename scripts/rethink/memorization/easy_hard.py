@@ -43,36 +43,38 @@ def measure(
     for model in spec["models"]:
         for name in asked["corruptions"]:
             arrays = corrupted(clean, name, spec["seed"])
-            mine = cell(spec, model, epochs=1)
-            wrong, accuracies, rows, steps = [], [], None, 0
-            for trainer in trainers(arrays, mine, asked["runs"], device):
-                if rows is None:
-                    rows = _followed(trainer, asked["examples"])
-                trainer.run(nothing, nothing)
-                wrong.append(_wrong(trainer, rows))
-                accuracies += [h.rows[-1]["train_accuracy"] for h in trainer.histories]
-                steps = trainer.steps
-            counts = np.concatenate(wrong).sum(0)
-            found.append(
-                {
-                    "model": model,
-                    "corruption": name,
-                    "runs": asked["runs"],
-                    "steps": steps,
-                    "train_accuracy": float(np.mean(accuracies)),
-                    "examples": rows.tolist(),
-                    "wrong": counts.tolist(),
-                    **spread(counts, asked["runs"]),
-                }
-            )
-            say(f"easy and hard, {model}, {name}: dispersion {found[-1]['dispersion']:.2f}")
+            entry = _runs(arrays, cell(spec, model, epochs=1), asked, device)
+            found.append({"model": model, "corruption": name, **entry})
+            share = 100 * entry["probability"]
+            say(f"easy and hard, {model}, {name}: {share:.1f} % wrong after one epoch")
     return found
 
 
-def _followed(trainer: Trainer, wanted: int) -> np.ndarray:
+def _runs(
+    arrays: Arrays, cell: dict[str, Any], asked: dict[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """Train every run for its epoch, and count which examples it gets wrong."""
+    rows = _followed(arrays, cell, asked["examples"])
+    counts, accuracies, steps = np.zeros(len(rows), int), [], 0
+    for trainer in trainers(arrays, cell, asked["runs"], device):
+        trainer.run(nothing, nothing)
+        counts += _wrong(trainer, rows).sum(0)
+        accuracies += [history.rows[-1]["train_accuracy"] for history in trainer.histories]
+        steps = trainer.steps
+    return {
+        "runs": asked["runs"],
+        "steps": steps,
+        "train_accuracy": float(np.mean(accuracies)),
+        "examples": rows.tolist(),
+        "wrong": counts.tolist(),
+        **spread(counts, asked["runs"]),
+    }
+
+
+def _followed(arrays: Arrays, cell: dict[str, Any], wanted: int) -> np.ndarray:
     """Return the places among the training examples of those that are followed, sorted."""
-    order = seeds.generator(trainer.spec["seed"], "easy_hard").permutation(len(trainer.data.train))
-    return np.sort(order[:wanted])
+    count = cell["train"]["train_examples"] or len(arrays.train_labels)
+    return np.sort(seeds.generator(cell["seed"], "easy_hard").permutation(count)[:wanted])
 
 
 @torch.inference_mode()
