@@ -96,7 +96,7 @@ def _write_images(
 ) -> dict[str, Any]:
     stream = (seed, clean.name, corruption.kind)
     place = central(clean.image_shape, area)
-    transform, facts = _transform(clean.train_images[place], corruption, stream)
+    transform, facts = image_transform(clean.train_images[place], corruption, stream)
 
     def corrupt(block: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         if area is None:
@@ -124,10 +124,14 @@ def central(shape: tuple[int, int, int], side: int | None) -> tuple[slice, slice
     return slice(None), *(slice(start, start + side) for start in starts)
 
 
-def _transform(
+def image_transform(
     train_images: np.ndarray, corruption: Corruption, stream: tuple
 ) -> tuple[Transform, dict[str, Any]]:
-    """Return the function over blocks of images, and the facts about it for the manifest."""
+    """Return the function over blocks of images, and the facts about it for the manifest.
+
+    train_images : clean, (N, H, W, C) uint8, for the moments that noise is to match
+    stream : the parts that name the streams of random numbers: seed, dataset, kind
+    """
     if corruption.kind == "shuffled_pixels":
         height, width, channels = train_images.shape[1:]
         size = height * width * (channels if corruption.variant == "scalars" else 1)

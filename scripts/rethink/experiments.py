@@ -20,6 +20,7 @@ from rethink.fields import (
     Section,
     Whole,
 )
+from rethink.models.catalog import MODELS
 
 Least2 = Annotated[Whole, Field(ge=2)]
 
@@ -132,6 +133,97 @@ class InformationExperiment(Experiment):
     learning_rate: Positive = 4e-4
 
 
+def _no_signs(name: str) -> str:
+    if parse(name).kind == "signs":
+        raise ValueError(f"'{name}' is a task of its own, not a noise: use e.g. 'labels-1'")
+    return name
+
+
+Noises = Annotated[
+    tuple[Annotated[CorruptionName, AfterValidator(_no_signs)], ...], Field(min_length=1)
+]
+
+
+class EasyHard(Section):
+    """See `rethink.memorization.easy_hard`."""
+
+    corruptions: Noises = ("none", "labels-1", "gaussian")
+    runs: Least2 = 100
+    examples: Least2 = 1000
+
+
+class LossSensitivity(Section):
+    """See `rethink.memorization.loss_sensitivity`."""
+
+    corruptions: Noises = ("none", "labels-1", "gaussian")
+    hidden: tuple[Count, ...] = Field((16, 16), min_length=1)
+    examples: Least2 = 1000
+    pool: Count = 2
+    epochs: Count = 25
+    batch_size: Count = 100
+    learning_rate: Positive = 0.5
+    replicates: Count = 5
+    moments: Count = 10
+
+
+class CriticalSamples(Section):
+    """See `rethink.memorization.critical_samples`."""
+
+    corruptions: Noises = ("none", "labels-0.5", "labels-1", "gaussian")
+    radius: Positive = 0.3
+    step: Positive = 0.25
+    noise: NotNegative = 0.2
+    iterations: Count = 100
+    points: Count = 500
+    evaluations: Count = 8
+    epochs: Count | None = None
+    replicates: Count = 1
+
+
+class Capacity(Section):
+    """See `rethink.memorization.capacity`."""
+
+    corruptions: Noises = ("none", "labels-0.5", "labels-1", "gaussian")
+    widths: tuple[Count, ...] = Field((8, 32, 128, 512), min_length=1)
+    sizes: tuple[Count, ...] = ()
+    epochs: Count | None = None
+    replicates: Count = 1
+
+
+class MemorizationExperiment(DataExperiment):
+    """How networks memorize, by any of four measures: see `rethink.memorization.run`."""
+
+    models: tuple[ModelName, ...] = ()
+    easy_hard: EasyHard | None = None
+    loss_sensitivity: LossSensitivity | None = None
+    critical_samples: CriticalSamples | None = None
+    capacity: Capacity | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> "MemorizationExperiment":
+        on_models = {
+            "easy_hard": self.easy_hard,
+            "critical_samples": self.critical_samples,
+            "capacity": self.capacity,
+        }
+        wanted = [name for name, asked in on_models.items() if asked]
+        if not wanted and not self.loss_sensitivity:
+            raise ValueError(
+                "ask for a measure: 'easy_hard', 'loss_sensitivity', 'critical_samples' or "
+                "'capacity', e.g. 'easy_hard: {}'"
+            )
+        if wanted and not self.models:
+            raise ValueError(f"'{wanted[0]}' needs 'models' to train, e.g. [mlp_1x512]")
+        return self
+
+    @model_validator(mode="after")
+    def _capacity_has_widths(self) -> "MemorizationExperiment":
+        for name in self.models if self.capacity else ():
+            if "hidden" not in MODELS[name].arguments:
+                raise ValueError(f"'capacity' needs perceptrons; '{name}' has no hidden widths")
+        return self
+
+
 class Kind(NamedTuple):
     """What a kind of theory study is made of: its experiments' section, and their script."""
 
@@ -145,4 +237,5 @@ KINDS = {
     "linear_models": Kind(LinearExperiment, "linear"),
     "stability": Kind(StabilityExperiment, "stability"),
     "information_plane": Kind(InformationExperiment, "information_plane"),
+    "memorization": Kind(MemorizationExperiment, "memorization"),
 }

@@ -37,5 +37,11 @@ KINDS = {
         ("information_plane", "information_epochs", "information_variants"),
         None,
     ),
+    "memorization": StudyKind(
+        "A closer look at memorization",
+        ("easy_hard", "loss_sensitivity", "critical_samples", "capacity"),
+        None,
+    ),
+    "noise_regularizers": StudyKind("Regularizers and memorization", ("noise_regularizers",), None),
     "linear_models": StudyKind("Linear models", ("linear_models",), "Section 5"),
 }

@@ -72,6 +72,16 @@ STUDIES = {
             for r in ("none", "weight_decay")
         ],
     ),
+    "noise": (
+        "noise_regularizers",
+        [
+            (m, c, r)
+            for m in ("alexnet", "mlp_1x512")
+            for c in ("none", "labels-1", "gaussian")
+            for r in ("none", "weight_decay", "dropout-25", "dropout-75")
+            if (m, c, r) != ("alexnet", "none", "dropout-75")
+        ],
+    ),
     "more": (
         "grid",
         [(m, "labels-1", r) for m in ("alexnet", "mlp_1x512") for r in ("none", "weight_decay")]

@@ -16,6 +16,7 @@ from rethink.analysis.collect import aggregate
 from rethink.analysis.comparison import TABLE1, published_table2, table1, table2
 from rethink.analysis.convergence import steps_to_loss
 from rethink.analysis.levels import along_levels, paper_levels
+from rethink.analysis.noise_regularizers import family, noise_against_real, progress, strength
 from rethink.analysis.statistics import ratio, spread, time_to_fit
 from rethink.analysis.tables import (
     COLUMNS,
@@ -330,3 +331,49 @@ def test_names_are_ordered_and_worded_for_a_reader():
     assert sorted(cells, key=names.cell_order) == cells[::-1]
     assert names.row_title("none", "none") == "no regularizer"
     assert names.row_title("labels-1", "weight_decay") == "random labels, weight decay"
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "strong"),
+    [("dropout", "dropout", 0), ("dropout-25", "dropout", 25), ("noise_3", "noise", 3)],
+)
+def test_strengths_of_a_regularizer_are_a_family(name, of, strong):
+    assert (family(name), strength(name)) == (of, strong)
+
+
+def test_noise_stands_beside_true_data_of_the_same_regularizer(run):
+    tables = Tables(run / "tables")
+    frame = noise_against_real(study("noise"), tables)
+    keys = ["model", "noise", "regularizer"]
+    assert not frame.duplicated(keys).any()
+    missing = ("alexnet", "labels-1", "dropout-75")
+    assert missing not in set(frame[keys].itertuples(index=False, name=None)), "no true data"
+    cells = tables.cells.set_index("cell")
+    rows = frame.set_index(keys)
+    row = rows.loc[("mlp_1x512", "gaussian", "dropout-25")]
+    noise = cells.loc["digits/mlp_1x512/gaussian/dropout-25"]
+    real = cells.loc["digits/mlp_1x512/none/dropout-25"]
+    assert row["noise_accuracy"] == 100 * noise["train_accuracy_mean"]
+    assert row["real_accuracy"] == 100 * real["best_test_accuracy_mean"]
+    plain = rows.loc[("mlp_1x512", "gaussian", "none")]
+    assert row["slowed"] == pytest.approx(plain["noise_accuracy"] - row["noise_accuracy"])
+    assert row["cost"] == pytest.approx(plain["real_accuracy"] - row["real_accuracy"])
+    assert (plain["slowed"], plain["cost"]) == (0, 0)
+    assert math.isnan(rows.loc[("alexnet", "labels-1", "weight_decay"), "slowed"]), "diverged"
+    for _, group in frame.groupby(["model", "noise"]):
+        best = group.loc[group["slowed"].idxmax()]
+        assert not best["beaten"], "nothing hinders the noise more"
+
+
+def test_progress_has_a_row_for_each_cell(run):
+    tables = Tables(run / "tables")
+    frame = progress(study("noise"), tables).set_index("cell")
+    assert sorted(frame.index) == sorted(fake_results.cells_of("noise"))
+    name = "digits/mlp_1x512/labels-1/dropout-25"
+    mine = tables.curves[tables.curves["cell"] == name]
+    firsts = mine[mine["epoch"] == 1]["train_accuracy"]
+    assert frame.loc[name, "first"] == pytest.approx(100 * firsts.mean())
+    areas = mine.groupby("replicate")["train_accuracy"].mean()
+    assert frame.loc[name, "area"] == pytest.approx(100 * areas.mean())
+    assert frame.loc[name, "area_sd"] == pytest.approx(100 * areas.std())
+    assert math.isnan(frame.loc["digits/mlp_1x512/none/none", "hit"]), "no label was drawn"

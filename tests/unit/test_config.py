@@ -1,6 +1,7 @@
 """Presets: every mistake at once, each with its path; values of the command line on top."""
 
 import copy
+import typing
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,36 @@ def test_not_a_mapping_and_not_yaml(tmp_path):
         (tmp_path / "bad.yaml").write_text(text)
         with pytest.raises(config.ConfigError, match=words):
             config.load({"preset": "bad"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "words"),
+    [
+        ({}, "ask for a measure"),
+        ({"easy_hard": {}}, "'easy_hard' needs 'models'"),
+        ({"models": ["alexnet"], "capacity": {}}, "needs perceptrons; 'alexnet'"),
+        ({"models": ["mlp_1x512"], "easy_hard": {"rnus": 3}}, "unknown key 'rnus'"),
+        ({"models": ["mlp_1x512"], "easy_hard": {"corruptions": ["signs"]}}, "not a noise"),
+        ({"models": ["mlp_1x512"], "critical_samples": {"radius": 0}}, "greater than 0"),
+    ],
+)
+def test_mistakes_in_an_experiment_on_memorization(experiment, words):
+    study = {"kind": "memorization", "experiments": {"m": {"dataset": "digits", **experiment}}}
+    (problem,) = problems(minimal(studies={"one": study}))
+    assert words in problem and problem.startswith("config/tiny.yaml: studies.one.experiments")
+
+
+def test_the_measures_have_the_defaults_of_their_modules():
+    """Both are documented: the preset's sections, and what the command line fills in."""
+    from rethink import experiments
+    from rethink.memorization.run import MEASURES
+
+    for name, module in MEASURES.items():
+        (section,) = (
+            argument
+            for argument in typing.get_args(
+                experiments.MemorizationExperiment.model_fields[name].annotation
+            )
+            if argument is not type(None)
+        )
+        assert section().model_dump(mode="json") == module.DEFAULTS

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import theory_results
 
+from rethink.analysis.memorization_statements import statements
 from rethink.analysis.tables import write_table
 from rethink.figures import style
 from rethink.publish import html as page
@@ -27,7 +28,12 @@ FIGURES = {
     "information_plane": "information_plane",
     "information_epochs": "information_plane",
     "information_variants": "information_plane",
+    "easy_hard": "memorization",
+    "loss_sensitivity": "memorization",
+    "critical_samples": "memorization",
+    "capacity": "memorization",
 }
+TRAIN_EPOCHS = theory_results.TRAIN["epochs"]
 TITLES = {"digits": "Digits (8x8, scikit-learn)", "mnist": "MNIST", "cifar10": "CIFAR-10"}
 
 
@@ -272,6 +278,103 @@ def test_information_is_told_by_layer(theory):
     assert "generated rule of 0.99 bit" in facts["rule"]
 
 
+def test_easy_and_hard_examples_are_drawn_in_order(theory):
+    result = theory_results.read(theory, "memorization")["memorized"]
+    _, values = drawn(theory, "easy_hard")
+    for entry in result["easy_hard"]["found"]:
+        mine = values[values["corruption"] == entry["corruption"]]
+        assert (mine["wrong"] * 8 / 100).tolist() == sorted(entry["wrong"])
+        # Both have the same mean, but for the steps of the quantiles.
+        assert mine["equally_hard"].mean() == pytest.approx(100 * entry["probability"], abs=2)
+
+
+def test_lorenz_curves_and_gini_coefficients_agree(theory):
+    result = theory_results.read(theory, "memorization")["sensitive"]
+    _, values = drawn(theory, "loss_sensitivity")
+    curves = values[values["panel"] == "lorenz"]
+    for entry in result["loss_sensitivity"]["found"]:
+        mine = curves[curves["corruption"] == entry["corruption"]]
+        area = np.trapezoid(mine["share"] / 100, mine["place"] / 100)
+        assert 1 - 2 * area == pytest.approx(np.mean(entry["gini"]), abs=1e-4)
+
+
+def test_critical_samples_are_drawn_from_before_training(theory):
+    result = theory_results.read(theory, "memorization")["memorized"]
+    _, values = drawn(theory, "critical_samples")
+    entry = result["critical_samples"]["found"][1]
+    mine = values[values["corruption"] == entry["corruption"]]
+    assert mine["epoch"].iloc[0] == 0 and mine["epoch"].iloc[-1] == TRAIN_EPOCHS
+    ratios = [100 * row["ratio"] for row in entry["rows"]]
+    assert mine["ratio"].tolist() == pytest.approx(ratios)
+
+
+def test_capacity_tells_what_never_fitted(theory):
+    results = theory_results.read(theory, "memorization")
+    _, values = drawn(theory, "capacity")
+    mine = values.set_index(["corruption", "width", "train_examples"])
+    assert mine.loc[("labels-1", 2, 120), "censored"]
+    assert mine.loc[("labels-1", 2, 120), "time"] == TRAIN_EPOCHS
+    assert not mine.loc[("none", 16, 120), "censored"]
+    found = [r for r in results["memorized"]["capacity"]["found"] if r["corruption"] == "none"]
+    best = [r["best_test_accuracy"] for r in found if (r["width"], r["train_examples"]) == (16, 40)]
+    assert mine.loc[("none", 16, 40), "best_test_accuracy"] == pytest.approx(50 * sum(best))
+    frames, _ = tables(theory, "memorization")
+    times = frames["capacity"].set_index(["Data", "Hidden units", "Training examples"])
+    assert times.loc[("random labels", "2", "120"), "Time to fit [epochs]"] == f"> {TRAIN_EPOCHS}"
+
+
+def decided(results):
+    return {entry.text: entry for entry in statements(results)}
+
+
+def test_statements_follow_the_numbers(theory):
+    results = copy.deepcopy(theory_results.read(theory, "memorization"))
+    for entry, ratio in zip(
+        results["memorized"]["critical_samples"]["found"], (0.2, 0.4, 0.6, 0.8), strict=True
+    ):
+        for row in entry["rows"]:
+            row["ratio"] = ratio + row["epoch"] / 1000
+    for entry, dispersion in zip(
+        results["memorized"]["easy_hard"]["found"], (9.0, 4.0, 1.0), strict=True
+    ):
+        entry["dispersion"], entry["dispersion_expected"] = dispersion, [0.9, 1.1]
+    found = decided(results)
+    assert found["The critical sample ratio is higher for noise"].held
+    assert "22 % against 42 % (50 % random labels)" in (
+        found["The critical sample ratio is higher for noise"].seen
+    )
+    assert found["The critical sample ratio rises during training"].held
+    assert found["Noise images are equally hard"].held
+    assert found["Random labels lie between real data and noise images"].held
+    results["memorized"]["easy_hard"]["found"][2]["dispersion"] = 5.0
+    results["memorized"]["critical_samples"]["found"][3]["rows"][-1]["ratio"] = 0.1
+    found = decided(results)
+    assert not found["The critical sample ratio is higher for noise"].held
+    assert not found["The critical sample ratio rises during training"].held
+    assert not found["Noise images are equally hard"].held
+    assert not found["Random labels lie between real data and noise images"].held
+
+
+def test_a_statement_needs_what_it_compares(theory):
+    results = copy.deepcopy(theory_results.read(theory, "memorization"))
+    for measure in ("easy_hard", "critical_samples", "capacity"):
+        entries = results["memorized"][measure]["found"]
+        results["memorized"][measure]["found"] = [
+            entry for entry in entries if entry["corruption"] == "labels-1"
+        ]
+    del results["sensitive"]
+    assert set(decided(results)) == {"The critical sample ratio rises during training"}
+
+
+@pytest.mark.parametrize("figure", [name for name, of in FIGURES.items() if of == "memorization"])
+def test_a_measure_that_nobody_asked_for_is_told(theory, figure):
+    results = theory_results.read(theory, "memorization")
+    for result in results.values():
+        result.pop(figure, None)
+    picture, values = drawn(theory, figure, results)
+    assert "No experiment" in picture.axes[0].texts[0].get_text() and values.empty
+
+
 def test_a_training_that_diverged_is_drawn_and_told(theory):
     results = copy.deepcopy(theory_results.read(theory, "stability"))
     network = results["replaced"]["networks"][0]
@@ -347,6 +450,17 @@ def _others(theory, kind):
     results = theory_results.read(theory, kind)
     if kind == "kernels":
         yield as_papers(results)
+    if kind == "memorization":
+        yield {"sensitive": results["sensitive"]}
+        ended = copy.deepcopy(results)
+        for row in ended["memorized"]["capacity"]["found"]:
+            row |= {"status": "diverged", "time_to_fit_epochs": None, "time_to_fit_steps": None}
+            row |= {"best_test_accuracy": None, "train_accuracy": None}
+        for entry in ended["memorized"]["critical_samples"]["found"]:
+            entry["rows"] = [r | {"test_accuracy": None, "ratio": 0.0} for r in entry["rows"]]
+        entry = ended["memorized"]["easy_hard"]["found"][0]
+        entry |= {"dispersion": None, "dispersion_expected": None}
+        yield ended
     if kind == "linear_models":
         late = copy.deepcopy(results)
         late["linear"]["methods"]["sgd"]["arrived"] = False

@@ -15,6 +15,11 @@ from rethink.provenance import Record
 SMALL = {"dataset": "digits", "train_examples": 120, "test_examples": 100}
 TRAIN = {"epochs": 20, "batch_size": 16, "learning_rate": 0.1}
 PLANE = {"epochs": 12, "checkpoints": 4, "learning_rate": 0.01}
+PERCEPTRON = {
+    "module": "mlp",
+    "arguments": {"hidden": [32]},
+    "train": cell_spec(**TRAIN, train_examples=120)["train"],
+}
 # The experiments of each kind of study: their script and what they are asked for.
 EXPERIMENTS = {
     "kernels": {
@@ -48,18 +53,37 @@ EXPERIMENTS = {
         ),
     },
     "linear_models": {"linear": ("linear", {"dataset": "digits", "train_examples": 20})},
+    "memorization": {
+        "memorized": (
+            "memorization",
+            {
+                "dataset": "digits",
+                "models": {"mlp_1x512": PERCEPTRON},
+                "input": {"crop": 7},
+                "easy_hard": {"runs": 8, "examples": 50},
+                "critical_samples": {"points": 30, "iterations": 3, "radius": 10, "step": 8},
+                "capacity": {
+                    "corruptions": ["none", "labels-0.5", "labels-1"],
+                    "widths": [2, 16],
+                    "sizes": [40],
+                    "replicates": 2,
+                },
+            },
+        ),
+        "sensitive": (
+            "memorization",
+            {
+                "dataset": "digits",
+                "loss_sensitivity": {"examples": 60, "epochs": 3, "batch_size": 20, "moments": 3},
+            },
+        ),
+    },
     "stability": {
         "replaced": (
             "stability",
             {
                 "dataset": "digits",
-                "models": {
-                    "mlp_1x512": {
-                        "module": "mlp",
-                        "arguments": {"hidden": [32]},
-                        "train": cell_spec(**TRAIN)["train"],
-                    }
-                },
+                "models": {"mlp_1x512": PERCEPTRON},
                 "input": {"crop": 7},
                 "train_examples": 60,
                 "pairs": 2,

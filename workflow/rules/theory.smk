@@ -1,4 +1,4 @@
-"""Theory: kernel interpolation, Theorem 1's networks, linear models, stability, information plane.
+"""Theory and its like: kernels, Theorem 1, linear models, stability, information, memorization.
 
 REQUIRED INPUTS: the clean data of the experiment; none for the information plane, whose data are a
 rule that it makes itself, or a file that the preset names.
@@ -129,3 +129,28 @@ rule information_plane:
     shell:
         "python scripts/information_plane.py --spec {params.spec:q} --code {params.code:q}"
         " --out $(dirname {output.result:q}) > {log:q} 2>&1"
+
+
+rule memorization:
+    input:
+        manifest=data_of_experiment,
+        arrays=arrays_of_experiment,
+    output:
+        result="<results>/theory/{experiment}/result.json",
+        record="<results>/theory/{experiment}/run.json",
+    log:
+        "<logs>/theory/{experiment}.log",
+    wildcard_constraints:
+        experiment=experiments_by("memorization"),
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        gpu=1,
+    params:
+        spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
+        code=lambda wildcards: experiment_code(GRID.experiments[wildcards.experiment]),
+    message:
+        "Measure how networks memorize: {wildcards.experiment}"
+    shell:
+        "python scripts/memorization.py --spec {params.spec:q} --code {params.code:q}"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"

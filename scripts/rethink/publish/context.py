@@ -17,7 +17,7 @@ from rethink.claims.verdicts import read_verdicts
 from rethink.corruption_names import NOISY_LABELS
 from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
-from rethink.publish import imagenet, regularization, studies
+from rethink.publish import imagenet, noise_regularizers, regularization, studies
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
 from rethink.publish.studies import StudyView, accuracy, criterion, fit_time, fit_times
 from rethink.publish.theory import KINDS as THEORY_KINDS
@@ -25,7 +25,12 @@ from rethink.publish.theory import TheoryView
 from rethink.publish.verdicts import Scoreboard, deviations
 from rethink.publish.wording import date, duration, fixed, listing, plural, replicates, span, tidy
 
-CELL_KINDS = {**studies.KINDS, **regularization.KINDS, **imagenet.KINDS}
+CELL_KINDS = {
+    **studies.KINDS,
+    **regularization.KINDS,
+    **imagenet.KINDS,
+    **noise_regularizers.KINDS,
+}
 DEVIATION_COLUMNS = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
 COST_UNITS = {"cpu": "CPU", "cuda": "GPU"}
 

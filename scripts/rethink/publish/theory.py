@@ -7,6 +7,7 @@ from rethink.publish.content import Table
 from rethink.publish.theory_information import information_plane
 from rethink.publish.theory_kernels import kernels
 from rethink.publish.theory_linear import linear_models
+from rethink.publish.theory_memorization import memorization
 from rethink.publish.theory_stability import stability
 from rethink.publish.theory_theorem1 import theorem1
 from rethink.publish.theory_view import TheoryView
@@ -19,4 +20,5 @@ KINDS: dict[str, Callable[[TheoryView], tuple[list[Table], dict[str, Any]]]] = {
     "linear_models": linear_models,
     "stability": stability,
     "information_plane": information_plane,
+    "memorization": memorization,
 }
