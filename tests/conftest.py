@@ -14,6 +14,13 @@ for folder in (TESTS.parent / "scripts", TESTS / "workflow"):
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.fixture(autouse=True)
+def smallest_floats():
+    """Let a process that has trained, which rounds the smallest floats to 0, know them again."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """Return a project whose tiny preset has run to its report; not to be changed."""

@@ -38,7 +38,6 @@ ASKED = {
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     configure("fp32", 1)
-    torch.set_flush_denormal(False)  # hypothesis, in the same process, needs the smallest floats
     return tiny_cells.write_data(tmp_path_factory.mktemp("spots"))
 
 
