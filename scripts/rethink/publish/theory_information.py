@@ -45,9 +45,9 @@ def information_plane(view: TheoryView) -> tuple[list[Table], dict[str, Any]]:
         "accuracies": listing([_accuracy(row) for row in trained.itertuples()]),
     }
     titles = {name: name for name in view.results}
-    return [_planes(found, view.results), _networks(trained), costs(view, titles)], (
-        view.facts() | facts
-    )
+    processing = inequality(view.results).set_index(KEYS)
+    parts = [_inputs(found, processing), _labels(found, processing), _networks(trained)]
+    return [*parts, costs(view, titles)], view.facts() | facts
 
 
 def _rule(rule: dict[str, Any]) -> str:
@@ -77,51 +77,57 @@ def _accuracy(row: Any) -> str:
     return f"{title(row)} {fixed(row.train_accuracy, 1)} and {fixed(row.test_accuracy, 1)} %"
 
 
-def _planes(found: pd.DataFrame, results: dict[str, dict[str, Any]]) -> Table:
-    processing = inequality(results).set_index(KEYS)
-    rows = []
-    for key, path in found.groupby(KEYS, sort=False):
-        own = processing.loc[key]
-        hidden = path[path["layer"] < path["layers"]]
-        rows.append(
-            [
-                Cell(title(path.iloc[0])),
-                Cell(BINNINGS[path["binning"].iloc[0]]),
-                Cell(_by_layer(path["input"], 1)),
-                Cell(_by_layer(path["input_lost"], 1)),
-                Cell(", ".join(map(str, path["layer"][path["saturated"]])) or "none"),
-                number(hidden["input_lost"].max(), decimals(2)),
-                Cell(_epochs(path["input_peak_epoch"])),
-                Cell(_by_layer(path["label"], 2)),
-                Cell(_by_layer(path["label_lost"], 2)),
-                percent(own["input_violated"], 1),
-                number(own["input_largest"], decimals(2)),
-                percent(own["label_violated"], 1),
-            ]
-        )
+def _inputs(found: pd.DataFrame, processing: pd.DataFrame) -> Table:
+    rows = [
+        [
+            *_names(path),
+            Cell(_by_layer(path["input"], 1)),
+            Cell(_by_layer(path["input_lost"], 1)),
+            Cell(", ".join(map(str, path["layer"][path["saturated"]])) or "none"),
+            percent(processing.loc[key]["input_violated"], 1),
+            number(processing.loc[key]["input_largest"], decimals(2)),
+        ]
+        for key, path in found.groupby(KEYS, sort=False)
+    ]
     columns = [
         ("Networks", "text"),
         ("Bins", "text"),
-        ("I(X;T) at the end, by layer [bits]", "text"),
-        ("Lost since its peak, by layer [bits]", "text"),
-        ("Layers that tell all inputs apart throughout", "text"),
-        ("Lost at most by a hidden layer [bits]", "number"),
-        ("Epoch of the peak, by layer", "text"),
-        ("I(T;Y) at the end, by layer [bits]", "text"),
-        ("Lost since its peak, by layer [bits]", "text"),
-        ("Inequality violated, I(X;T) [%]", "number"),
+        ("I(X;T) at the end, by layer [bits]", "name"),
+        ("Lost since its peak, by layer [bits]", "name"),
+        ("Layers that tell all inputs apart", "text"),
+        ("Inequality violated [%]", "number"),
         ("By at most [bits]", "number"),
-        ("Inequality violated, I(T;Y) [%]", "number"),
     ]
     return table("information_plane", columns, rows)
 
 
+def _labels(found: pd.DataFrame, processing: pd.DataFrame) -> Table:
+    rows = [
+        [
+            *_names(path),
+            Cell(_by_layer(path["label"], 2)),
+            Cell(_by_layer(path["label_lost"], 2)),
+            percent(processing.loc[key]["label_violated"], 1),
+        ]
+        for key, path in found.groupby(KEYS, sort=False)
+    ]
+    columns = [
+        ("Networks", "text"),
+        ("Bins", "text"),
+        ("I(T;Y) at the end, by layer [bits]", "name"),
+        ("Lost since its peak, by layer [bits]", "name"),
+        ("Inequality violated [%]", "number"),
+    ]
+    return table("information_labels", columns, rows)
+
+
+def _names(path: pd.DataFrame) -> list[Cell]:
+    """Return the fields that say of what a row is: the networks and their rule for bins."""
+    return [Cell(title(path.iloc[0])), Cell(BINNINGS[path["binning"].iloc[0]])]
+
+
 def _by_layer(values: pd.Series, digits: int) -> str:
     return "  ".join(NOTHING if pd.isna(v) else fixed(v, digits) for v in values)
-
-
-def _epochs(values: pd.Series) -> str:
-    return "  ".join(NOTHING if pd.isna(v) else f"{v:,.0f}" for v in values)
 
 
 def _networks(trained: pd.DataFrame) -> Table:
