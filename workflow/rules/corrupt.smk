@@ -10,7 +10,6 @@ that refers to the clean data for the rest.
 rule corrupt_labels:
     input:
         manifest=rules.fetch.output.manifest,
-        arrays=ancient(rules.fetch.output.arrays),
     output:
         manifest="<results>/corrupted/{dataset}/{corruption}/manifest.json",
         arrays=expand(
@@ -41,3 +40,8 @@ use rule corrupt_labels as corrupt_images with:
         ),
     wildcard_constraints:
         corruption=corruptions_of(labels=False),
+
+
+# A rule derived by `use rule` does not inherit that it is local.
+localrules:
+    corrupt_images,
