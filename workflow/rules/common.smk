@@ -176,25 +176,25 @@ def clean_manifests_of(study):
 def lost_files():
     """Return deleted files that a plan would not miss, because nothing that must run asks for them.
 
-    These are files of cells below finished tables, and arrays that an unfinished cell reads: rules
-    name the manifest alone, for naming eight arrays would double the time to plan a large preset.
+    These are files of cells below finished tables, and arrays that an unfinished cell reads: it
+    names their manifest alone, for eight arrays more would double the time to plan a large preset.
     """
     tables = [Path(RESULTS, "tables", "all", f"{table}.csv") for table in TABLES]
     lost = []
     if all(path.exists() for path in tables):
-        lost += [path for path in summaries_of("all") + curves_of("all") if not exists(path)]
+        lost += [path for path in summaries_of("all") + curves_of("all") if not is_there(path)]
     readers = {}
     for cell in GRID.cells.values():
         readers.setdefault((cell.dataset, cell.corruption), []).append(cell)
     for pair, cells in readers.items():
-        arrays = [path for path in arrays_of(*pair) if not exists(path)]
-        deleted = [path for path in arrays if exists(f"{os.path.dirname(path)}/manifest.json")]
+        arrays = [path for path in arrays_of(*pair) if not is_there(path)]
+        deleted = [path for path in arrays if is_there(f"{os.path.dirname(path)}/manifest.json")]
         if deleted and not all(map(is_done, cells)):
             lost += deleted
     return lost
 
 
-def exists(path):
+def is_there(path):
     """Return whether a file of the results, named as in the rules, is there."""
     return os.path.exists(path.replace("<results>", RESULTS))
 

@@ -10,6 +10,7 @@ that refers to the clean data for the rest.
 rule corrupt_labels:
     input:
         manifest=rules.fetch.output.manifest,
+        arrays=ancient(rules.fetch.output.arrays),
     output:
         manifest="<results>/corrupted/{dataset}/{corruption}/manifest.json",
         arrays=expand(
