@@ -2,10 +2,11 @@
 PRESET ?= digits
 CORES ?= all
 OPTIONS ?=
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help report plan verify status test test-slurm lint format lock clean
+.PHONY: help report plan verify status test test-slurm bench lint format lock clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -28,6 +29,9 @@ test: $(VENV)/dev.stamp  ## run all tests but the cluster's
 
 test-slurm: $(VENV)/dev.stamp  ## run the workflow on a real SLURM of one node (needs root)
 	@$(BIN)/python -m pytest -rs tests/cluster $(OPTIONS)
+
+bench: $(VENV)/dev.stamp  ## run the benchmarks, or BENCH=scale alone; they print tables, assert nothing
+	@$(BIN)/python tests/benchmarks/run.py $(BENCH) $(if $(OPTIONS),-- $(OPTIONS))
 
 lint: $(VENV)/dev.stamp  ## check style and workflow
 	$(BIN)/ruff check .

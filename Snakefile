@@ -8,29 +8,9 @@ min_version("9.27")
 include: "workflow/rules/common.smk"
 
 
-pathvars:
-    results=RESULTS,
-    logs=f"{RESULTS}/logs",
+for stage in ("data", "corrupt", "train", "theory", "aggregate", "report"):
 
-
-include: "workflow/rules/data.smk"
-include: "workflow/rules/corrupt.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/theory.smk"
-include: "workflow/rules/aggregate.smk"
-include: "workflow/rules/report.smk"
-
-
-# A rule derived by `use rule` does not inherit that it is local.
-localrules:
-    corrupt_images,
-    report,
-    data,
-    corruptions,
-    cells,
-    theory,
-    tables,
-    figures,
+    include: f"workflow/rules/{stage}.smk"
 
 
 rule report:
@@ -38,9 +18,8 @@ rule report:
     input:
         rules.html.output,
         rules.pdf.output if PDF_POSSIBLE else [],
-        # Named again, so that a cell whose files were deleted is missed.
-        summaries_of("all"),
         results_of("all"),
+        lambda wildcards: lost_files(),
 
 
 rule data:
@@ -72,7 +51,3 @@ rule tables:
 rule figures:
     input:
         figures_of_all_studies(),
-
-
-onstart:
-    announce()

@@ -26,7 +26,9 @@ def finished(tmp_path_factory):
     """Return a project whose tiny preset has run to its report; not to be changed."""
     from project import Project
 
-    shared = tmp_path_factory.getbasetemp().parent / "rethink-finished"
+    # The workers of pytest-xdist have a folder each below that of their run.
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "rethink-finished"
     with FileLock(f"{shared}.lock"):
         if not shared.exists():
             project = Project.create(shared.with_suffix(".new"), TINY)

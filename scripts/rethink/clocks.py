@@ -30,7 +30,7 @@ def reveal_restored(results: Path, *more: Path) -> list[Path]:
     Snakemake then sees them as newer and compares their content itself. A tree that was moved as a
     whole is left alone: its files are still what the records name. Returns the files.
     """
-    suspects = {str(path) for folder in (results, *more) for path in _claiming_to_be_older(folder)}
+    suspects = {path for folder in (results, *more) for path in _claiming_to_be_older(folder)}
     if not suspects:
         return []
     replaced = set()
@@ -44,23 +44,25 @@ def reveal_restored(results: Path, *more: Path) -> list[Path]:
     return sorted(map(Path, replaced))
 
 
-def _claiming_to_be_older(folder: Path) -> Iterator[Path]:
+def _claiming_to_be_older(folder: Path) -> Iterator[str]:
     for path in _files(folder):
-        if path.suffix in SUFFIXES:
+        if path.endswith(SUFFIXES):
             with contextlib.suppress(OSError):
-                status = path.stat()
+                status = os.stat(path)
                 if status.st_ctime_ns - status.st_mtime_ns > TOLERANCE_NS:
                     yield path
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        if Path(parent) == folder:
+def _files(folder: Path) -> Iterator[str]:
+    """Yield the files below a folder, as text: there are tens of thousands of them."""
+    top = str(folder)
+    for parent, folders, names in os.walk(top):
+        if parent == top:
             folders[:] = [name for name in folders if name not in ("work", "logs")]
-        yield from (Path(parent, name) for name in names)
+        yield from (os.path.join(parent, name) for name in names)
 
 
 def _records(results: Path) -> Iterator[dict]:
     for path in _files(results):
-        if path.name.endswith("run.json"):
-            yield read_quietly(path) or {}
+        if path.endswith("run.json"):
+            yield read_quietly(Path(path)) or {}

@@ -16,6 +16,8 @@ SCRIPTS = Path(__file__).resolve().parents[1]
 # Modules that watch or report the work but do not take part in it: editing them changes no result.
 BOOKKEEPING = frozenset({"rethink.errors", "rethink.provenance", "rethink.training.devices"})
 
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+
 
 def code_digest(script: str, modules: Iterable[str] = (), root: Path = SCRIPTS) -> str:
     """Return the digest of a script's code and of every module below `root` that it reaches.
@@ -30,7 +32,7 @@ def code_digest(script: str, modules: Iterable[str] = (), root: Path = SCRIPTS) 
     """
     digest = hashlib.sha256()
     for path in sorted(closure(script, tuple(modules), root)):
-        digest.update(f"{path.relative_to(root)} {_file_digest(path, _stamp(path))}\n".encode())
+        digest.update(f"{path.relative_to(root)} {_contents(path, _stamp(path))[1]}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -43,7 +45,7 @@ def closure(script: str, modules: tuple[str, ...] = (), root: Path = SCRIPTS) ->
         if path in reached:
             continue
         reached.add(path)
-        for module in _imports(path, _stamp(path)):
+        for module in _contents(path, _stamp(path))[0]:
             found = _module_file(module, root)
             if found is not None and module not in BOOKKEEPING:
                 todo.append(found)
@@ -72,58 +74,57 @@ def _required(module: str, root: Path) -> Path:
 
 
 @functools.cache
-def _imports(path: Path, stamp: tuple[int, int]) -> frozenset[str]:
-    """Return the modules that a file names in its imports, wherever they stand.
+def _contents(path: Path, stamp: tuple[int, int]) -> tuple[frozenset[str], str]:
+    """Return the modules that a file imports and the digest of its code; it is parsed once."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    modules: set[str] = set()
+    parts: list[str] = []
+    _describe(tree, parts, modules)
+    digest = hashlib.sha256("".join(f"{part}\0" for part in parts).encode())
+    return frozenset(modules), digest.hexdigest()
+
+
+def _describe(node: object, parts: list[str], modules: set[str]) -> None:
+    """Append the syntax tree, as text that does not depend on the version of Python, to `parts`.
+
+    `ast.dump` would do but for the fields that newer versions add, empty, to old constructs.
+    Imports, wherever they stand, are added to `modules`.
+    """
+    if isinstance(node, ast.AST):
+        parts.append(type(node).__name__)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name == "body":
+                value = _without_docstring(node)
+            if value is None or value == [] or name in ("kind", "type_comment"):
+                continue
+            parts.append(name)
+            _describe(value, parts, modules)
+        parts.append(")")
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            modules.update(_imported(node))
+    elif isinstance(node, list):
+        for item in node:
+            _describe(item, parts, modules)
+        parts.append("]")
+    else:
+        parts.append(repr(node))
+
+
+def _without_docstring(node: ast.AST) -> object:
+    """Return the body of a node, which a lambda has too, less its docstring."""
+    if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        return node.body[1:]
+    return node.body
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """Yield the modules that an import names.
 
     ``from a.b import c`` names both ``a.b`` and ``a.b.c``: `c` may be a module.
     """
-    names: set[str] = set()
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(names)
-
-
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@functools.cache
-def _file_digest(path: Path, stamp: tuple[int, int]) -> str:
-    if path.suffix != ".py":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    digest = hashlib.sha256()
-    for part in _structure(_without_docstrings(_parse(path))):
-        digest.update(part.encode() + b"\0")
-    return digest.hexdigest()
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return tree
-
-
-def _structure(node: object) -> Iterator[str]:
-    """Yield the syntax tree as text that does not depend on the version of Python.
-
-    `ast.dump` would do but for the fields that newer versions add, empty, to old constructs.
-    """
-    if isinstance(node, ast.AST):
-        yield type(node).__name__
-        for name, value in ast.iter_fields(node):
-            if value not in (None, []) and name not in ("kind", "type_comment"):
-                yield name
-                yield from _structure(value)
-        yield ")"
-    elif isinstance(node, list):
-        for item in node:
-            yield from _structure(item)
-        yield "]"
-    else:
-        yield repr(node)
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)

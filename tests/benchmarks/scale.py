@@ -1,106 +1,168 @@
-"""How planning grows with the number of cells: a dry run, and a run with nothing to do.
+"""How planning grows with the number of cells: time and memory of a plan and of a run that has
+nothing to do, beside the plan of a bare Snakefile of the same shape: what Snakemake itself takes.
 
-Prints a table; asserts nothing. For the second call every output is made up as an empty file, in
-the order of the rules; Snakemake then compares times but has no memory of parameters to compare.
+Each figure is the least of several calls, for other work on the machine only adds. Results are
+made up as empty files, with Snakemake's memory of the parameters that they were made from.
 """
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "workflow"))
+
+from project import PRESET, Project
+
+MODELS = ["inception", "inception_no_bn", "alexnet", "mlp_3x512", "mlp_1x512"]
+REGULARIZERS = ["none", "weight_decay"]
+
+# `snakemake --touch` records what a run would, but neither makes files nor is it quick.
+MAKE_UP = """
+from pathlib import Path
+from snakemake.cli import main
+from snakemake.executors.touch import Executor
+
+touch = Executor.run_job
+
+def make_up(self, job):
+    for file in map(Path, job.output):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    touch(self, job)
+
+Executor.run_job, Executor.SLEEPING_TIME = make_up, 0
+main()
+"""
+
+# A cell's job: one input, three outputs, a log, one parameter. Two files of each in two tables.
+BARE = """
+import json
+FILES = ("summary.json", "curves.csv", "run.json")
+CELLS = {f"digits/model/labels-{i}/none": json.dumps(list(range(200))) for i in range(%d)}
+
+rule all:
+    input: "study.csv", "all.csv"
+
+rule train:
+    input: "manifest.json"
+    output: [f"cells/{{dataset}}/{{model}}/{{corruption}}/{{regularizer}}/{file}" for file in FILES]
+    log: "logs/{dataset}/{model}/{corruption}/{regularizer}.log"
+    params: spec=lambda wildcards: CELLS["/".join(wildcards)]
+    shell: "train {params.spec:q} {input:q} {output:q} > {log:q}"
+
+for table in ("study.csv", "all.csv"):
+    rule:
+        input: [f"cells/{cell}/{file}" for cell in CELLS for file in FILES[:2]]
+        output: table
+        shell: "cat {input:q} > {output:q}"
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall time and processor time in seconds, and peak memory in MB, of one call."""
+
+    wall: float
+    cpu: float
+    memory: float
 
 
 def preset(cells: int) -> dict:
-    """Return a preset with `cells` cells: label levels x two regularizers x five models."""
-    levels = [round((i + 1) / (cells // 10), 6) for i in range(cells // 10)]
-    return {
-        "preset": "scale",
-        "title": f"{cells} cells",
-        "studies": {
-            "levels": {
-                "kind": "corruption_levels",
-                "dataset": "digits",
-                "models": ["inception", "inception_no_bn", "alexnet", "mlp_3x512", "mlp_1x512"],
-                "corruptions": [{"labels": levels}],
-                "regularizers": ["none", "weight_decay"],
-            }
-        },
+    """Return a preset with `cells` cells: levels of random labels x two regularizers x five models."""
+    levels = cells // (len(MODELS) * len(REGULARIZERS))
+    study = {
+        "kind": "corruption_levels",
+        "dataset": "digits",
+        "models": MODELS,
+        "corruptions": [{"labels": [round((i + 1) / levels, 6) for i in range(levels)]}],
+        "regularizers": REGULARIZERS,
     }
+    return {"preset": "scale", "title": f"{cells} cells", "studies": {"levels": study}}
 
 
-def measure(folder: Path, *arguments: str) -> tuple[float, float, float, str]:
-    """Return wall seconds, CPU seconds and peak memory (MB) of a Snakemake call, and its output."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "scale.yaml"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    timed = ["/usr/bin/env", "python3", "-c", PEAK, *command, *arguments]
-    done = subprocess.run(timed, cwd=folder, capture_output=True, text=True, check=False)
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = float(done.stderr.rsplit("PEAK ", 1)[1])
-    return wall, cpu, peak, done.stdout + done.stderr
+def measure(folder: Path, *arguments: str, expect: str) -> Cost:
+    """Return what a Snakemake call costs; its output must contain `expect`."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    with tempfile.TemporaryFile("w+") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read()
+    if process.returncode or expect not in text:
+        raise SystemExit(f"snakemake {' '.join(arguments)}:\n{text[-3000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-PEAK = (
-    "import resource,subprocess,sys;"
-    "code=subprocess.call(sys.argv[1:]);"
-    "print('PEAK',resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss/1024,file=sys.stderr);"
-    "sys.exit(code)"
-)
+def least(repeats: int, folder: Path, *arguments: str, expect: str) -> Cost:
+    """Return the least cost of several calls, each figure for itself."""
+    costs = [measure(folder, *arguments, expect=expect) for _ in range(repeats)]
+    return Cost(*(min(getattr(cost, key) for cost in costs) for key in ("wall", "cpu", "memory")))
 
 
-RULES = ["fetch", "corrupt_labels", "train", "tabulate", "figure", "samples", "html", "pdf"]
+def make_up_results(project: Project) -> None:
+    """Write every output of the preset as an empty file, and the metadata of a finished run."""
+    arguments = ["--cores", "1", "--configfile", PRESET, "--touch", "--quiet", "all"]
+    done = project.command([sys.executable, "-c", MAKE_UP, *arguments], timeout=7200)
+    if done.returncode:
+        raise SystemExit(done.stdout[-3000:])
 
 
-def make_up_results(folder: Path) -> None:
-    """Write every output of the preset as an empty file, older rules first."""
-    _, _, _, summary = measure(folder, "--summary")
-    now = time.time()
-    for line in summary.splitlines():
-        parts = line.split("\t")
-        if len(parts) > 2 and parts[2] in RULES:
-            path = folder / parts[0]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-            os.utime(path, (now + RULES.index(parts[2]),) * 2)
+def costs_of(cells: int, repeats: int, folder: Path) -> tuple[Cost, Cost, Cost]:
+    """Return what a plan, a run with nothing to do and the plan of a bare Snakefile cost."""
+    (folder / PRESET).write_text(yaml.safe_dump(preset(cells)))
+    project = Project.create(folder / "project", folder / PRESET)
+    (folder / "bare").mkdir()
+    (folder / "bare" / "Snakefile").write_text(BARE % cells)
+    (folder / "bare" / "manifest.json").touch()
+    ours = (project.folder, "--configfile", PRESET, "--quiet", "rules", "host")
+    plan = least(repeats, *ours, "--dry-run", expect="train")
+    bare = least(repeats, folder / "bare", "--dry-run", "--quiet", "rules", expect="train")
+    make_up_results(project)
+    return plan, least(repeats, *ours, expect="Nothing to be done"), bare
 
 
 def main() -> None:
-    """Measure each size and print one line for it."""
+    """Measure each size and print one line for it, then the growth per cell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", type=int, default=[100, 1000, 10000])
-    print("| cells | call | wall s | CPU s | peak MB |\n|---|---|---|---|---|")
-    for cells in parser.parse_args().sizes:
+    parser.add_argument("sizes", nargs="*", type=int, default=[100, 1000, 10000], metavar="CELLS")
+    parser.add_argument("--repeats", type=int, default=3, help="calls of which the least counts")
+    arguments = parser.parse_args()
+    print("Seconds are wall (processor) time.\n")
+    print("| cells | plan s | peak MB | nothing to do s | peak MB | bare Snakefile, plan s |")
+    print("|---|---|---|---|---|---|")
+    found = {}
+    for cells in arguments.sizes:
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for part in (
-                "Snakefile",
-                "workflow",
-                "config",
-                "profiles",
-                "scripts",
-                "report",
-                "envs",
-            ):
-                os.symlink(ROOT / part, folder / part)
-            (folder / "scale.yaml").write_text(yaml.safe_dump(preset(cells)))
-            for call, arguments in (("plan (-n)", ["-n"]), ("nothing to do", [])):
-                if not arguments:
-                    make_up_results(folder)
-                wall, cpu, peak, output = measure(folder, *arguments, "--quiet", "rules", "host")
-                jobs = output.count("Nothing to be done") or output.count("train ")
-                if not jobs:
-                    raise SystemExit(output[-2000:])
-                print(f"| {cells} | {call} | {wall:.1f} | {cpu:.1f} | {peak:.0f} |", flush=True)
+            plan, nothing, bare = found[cells] = costs_of(cells, arguments.repeats, Path(name))
+        print(
+            f"| {cells:,} | {plan.wall:.1f} ({plan.cpu:.1f}) | {plan.memory:.0f} "
+            f"| {nothing.wall:.1f} ({nothing.cpu:.1f}) | {nothing.memory:.0f} "
+            f"| {bare.wall:.1f} ({bare.cpu:.1f}) |",
+            flush=True,
+        )
+    first, last = min(found), max(found)
+    if first < last:
+        growth = [
+            (getattr(b, key) - getattr(a, key)) * 1000 / (last - first)
+            for a, b in zip(found[first], found[last], strict=True)
+            for key in ("cpu", "memory")
+        ]
+        print(
+            f"\nPer cell: a plan {growth[0]:.1f} ms and {growth[1]:.0f} kB, nothing to do "
+            f"{growth[2]:.1f} ms and {growth[3]:.0f} kB, a bare Snakefile {growth[4]:.1f} ms "
+            f"and {growth[5]:.0f} kB."
+        )
 
 
 if __name__ == "__main__":

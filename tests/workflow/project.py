@@ -49,8 +49,10 @@ class Project:
         command = [sys.executable, f"scripts/{name}.py", "--configfile", PRESET]
         return self.command([*command, *arguments])
 
-    def command(self, command: list[str], **environment: str) -> subprocess.CompletedProcess:
-        """Run a command in the project's folder."""
+    def command(
+        self, command: list[str], timeout: float = 600, **environment: str
+    ) -> subprocess.CompletedProcess:
+        """Run a command in the project's folder, for at most `timeout` seconds."""
         return subprocess.run(
             command,
             cwd=self.folder,
@@ -59,7 +61,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=600,
+            timeout=timeout,
         )
 
     def run(self, *arguments: str, **environment: str) -> set[str]:

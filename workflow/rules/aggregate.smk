@@ -28,8 +28,9 @@ rule tabulate:
     message:
         "Tabulate study {wildcards.study}"
     shell:
-        "python scripts/aggregate.py --code {params.code:q} --out $(dirname {output.cells:q}) --data {input.data:q} --"
-        " {input.summaries:q} > {log:q} 2>&1"
+        # Thousands of paths: a builtin of the shell takes them, no command line is long enough.
+        "printf '%s\\n' {input.summaries:q} | python scripts/aggregate.py --code {params.code:q}"
+        " --out $(dirname {output.cells:q}) --data {input.data:q} -- - > {log:q} 2>&1"
 
 
 rule claims:

@@ -1,8 +1,11 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
+import gc
 import json
+import os
 import re
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
@@ -10,15 +13,18 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 from rethink import config as presets
 from rethink.files import canonical_json
 from rethink.grid import expand as expand_grid
-from rethink.models.catalog import MODELS
 from rethink.progress import Monitor
 from rethink.stale_locks import remove_stale_locks
+from rethink.states import cell_state
 from rethink.stages import experiment_code, fetch_code, figure_code, script_code, train_code
 from rethink.terminal import prefer_this_python
 from rethink.publish.pango import missing as missing_pango
 from rethink.clocks import reveal_restored
 from rethink.corruption_names import LABEL_KINDS
 from rethink.corruption_names import parse as parse_corruption
+
+# A plan is millions of objects that all stay: looking for garbage among them takes a tenth of it.
+gc.set_threshold(100_000)
 
 prefer_this_python()
 
@@ -39,17 +45,22 @@ DATA_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 LABEL_ARRAYS = ("train_labels", "train_hit", "test_labels", "test_hit")
 IMAGE_ARRAYS = ("train_images", "test_images")
 TABLES = ("curves", "summary", "cells", "runs")
+WHERE_TO_TRAIN = f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}"
 PAPER_VALUES = sorted(str(p) for p in Path("report/paper").glob("*.csv"))
 TEMPLATES = sorted(str(p) for p in Path("report").glob("*.*")) + sorted(
     str(p) for p in Path("report/captions").glob("*")
 )
 
 
+pathvars:
+    results=RESULTS,
+    logs=f"{RESULTS}/logs",
+
+
 wildcard_constraints:
     dataset="|".join(GRID.datasets),
-    model="|".join(MODELS),
+    cell="[^/]+/[^/]+/[^/]+/[^/]+",  # dataset/model/corruption/regularizer
     corruption=r"[a-z_]+(-[a-z0-9.]+)?",
-    regularizer=r"[a-z0-9_+-]+",
     study="|".join([*GRID.studies, "all"]),
     figure=r"[a-z0-9_]+",
 
@@ -62,7 +73,7 @@ def manifest_of(dataset, corruption):
 
 
 def arrays_of(dataset, corruption):
-    """Return the big arrays that a cell reads: it waits for them but never reruns for their time."""
+    """Return the big arrays of a dataset under a corruption, with the clean ones that it leaves."""
     clean = [f"<results>/data/{dataset}/{name}.npy" for name in DATA_ARRAYS]
     if corruption == "none":
         return clean
@@ -91,14 +102,26 @@ def cells_of(study):
 
 def cell_of(wildcards):
     """Return the cell that a training job is about."""
-    return GRID.cells[
-        "/".join([wildcards.dataset, wildcards.model, wildcards.corruption, wildcards.regularizer])
-    ]
+    if wildcards.cell not in GRID.cells:
+        raise WorkflowError(f"no study of preset '{PRESET.preset}' has a cell '{wildcards.cell}'")
+    return GRID.cells[wildcards.cell]
+
+
+def data_of_cell(wildcards):
+    """Return the manifest of a cell's data; the arrays come with it (see `lost_files`)."""
+    cell = cell_of(wildcards)
+    return manifest_of(cell.dataset, cell.corruption)
 
 
 def threads_of(cell):
     """Return the cores that a training job keeps busy: with several GPUs also by reading images."""
     return 1 if cell.gpus == 1 else 4 * cell.gpus
+
+
+def of_cells(value):
+    """Return a value that all cells share, or else a function of the wildcards, slower to plan."""
+    values = {value(cell) for cell in GRID.cells.values()}
+    return values.pop() if len(values) == 1 else lambda wildcards: value(cell_of(wildcards))
 
 
 def experiments_by(script):
@@ -150,6 +173,37 @@ def clean_manifests_of(study):
     return [manifest_of(dataset, "none") for dataset in datasets]
 
 
+def lost_files():
+    """Return deleted files that a plan would not miss, because nothing that must run asks for them.
+
+    These are files of cells below finished tables, and arrays that an unfinished cell reads: it
+    names their manifest alone, for eight arrays more would double the time to plan a large preset.
+    """
+    tables = [Path(RESULTS, "tables", "all", f"{table}.csv") for table in TABLES]
+    lost = []
+    if all(path.exists() for path in tables):
+        lost += [path for path in summaries_of("all") + curves_of("all") if not is_there(path)]
+    readers = {}
+    for cell in GRID.cells.values():
+        readers.setdefault((cell.dataset, cell.corruption), []).append(cell)
+    for pair, cells in readers.items():
+        arrays = [path for path in arrays_of(*pair) if not is_there(path)]
+        deleted = [path for path in arrays if is_there(f"{os.path.dirname(path)}/manifest.json")]
+        if deleted and not all(map(is_done, cells)):
+            lost += deleted
+    return lost
+
+
+def is_there(path):
+    """Return whether a file of the results, named as in the rules, is there."""
+    return os.path.exists(path.replace("<results>", RESULTS))
+
+
+def is_done(cell):
+    """Return whether a cell was trained as the preset and the present code say."""
+    return cell_state(cell, Path(RESULTS), train_code(cell.model)).state == "done"
+
+
 def figures_of_all_studies():
     """Return every figure that the report shows."""
     drawn = [
@@ -166,3 +220,7 @@ def announce():
     if problem:
         print(f"note: no PDF in this run, the HTML report only: {problem}", file=sys.stderr)
     Monitor(GRID, Path(RESULTS), train_code).start()
+
+
+onstart:
+    announce()

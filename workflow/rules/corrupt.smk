@@ -41,3 +41,8 @@ use rule corrupt_labels as corrupt_images with:
         ),
     wildcard_constraints:
         corruption=corruptions_of(labels=False),
+
+
+# A rule derived by `use rule` does not inherit that it is local.
+localrules:
+    corrupt_images,
