@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rethink import config, corruption_names, experiments, regularizers, studies
+from rethink import config, corruption_names, experiments, grid, regularizers, studies
 from rethink.datasets.catalog import KINDS
 from rethink.models import arguments
 from rethink.models.catalog import MODELS
@@ -65,6 +65,12 @@ def test_the_cost_of_imagenet_is_computed_from_its_counts():
         row = f"| {hours:.0f} GPU-hours | {cells * hours:.0f} GPU-hours; {cells * hours / 8:.0f} hours"
         assert f"| {rate} TFLOP/s, about {round(rate * 1e12 / flop, -3):,.0f} images" in README
         assert row in README
+
+
+def test_the_size_of_the_papers_preset_is_told():
+    papers = grid.expand(config.load({}, ROOT / "config"), "paper")
+    told = f"runs it: {len(papers.cells)} cells, {len(papers.experiments)} experiments"
+    assert told in README
 
 
 def test_every_command_of_the_readme_is_in_the_makefile():

@@ -73,7 +73,7 @@ def test_damaged_data_are_never_trained_on(project):
 
 
 def test_status_of_a_finished_a_new_and_a_running_cell(project):
-    assert "6 done" in project.script("status").stdout
+    assert "7 done" in project.script("status").stdout
     cell = "digits/alexnet/none/none"
     shutil.rmtree(project.results / "cells" / cell)
     (project.results / "logs/cells" / f"{cell}.log").write_text("start\nerror: the reason\n\n")

@@ -5,6 +5,8 @@ import json
 import re
 import sys
 
+from project import ROOT
+
 
 def test_a_run_leaves_everything_and_a_second_has_nothing_to_do(project):
     results = project.results
@@ -47,7 +49,8 @@ def test_the_papers_preset_is_the_default(fresh):
         [sys.executable, "-m", "snakemake", "--cores", "8", "--resources", "gpu=2", "-n"]
     )
     assert shown.returncode == 0, shown.stdout
-    assert re.search(r"train\s+49", shown.stdout)
+    (cells,) = re.findall(r"runs it: (\d+) cells", (ROOT / "README.md").read_text())
+    assert re.search(rf"train\s+{cells}\n", shown.stdout)
 
 
 def test_mistakes_stop_before_anything_runs(fresh):
