@@ -1,6 +1,7 @@
 """Tables: the cells of a study, and of all studies together, as tidy CSV; the verdicts on claims.
 
-REQUIRED INPUTS: the cells of the study; for the verdicts all cells and all results of theory.
+REQUIRED INPUTS: the cells of the study; for the verdicts the tables of all cells and all results of
+theory.
 
 OUTPUTS: <results>/tables/{study}/ with curves.csv, summary.csv, cells.csv and runs.csv, and
 <results>/tables/claims.csv.
@@ -9,8 +10,7 @@ OUTPUTS: <results>/tables/{study}/ with curves.csv, summary.csv, cells.csv and r
 
 rule tabulate:
     input:
-        summaries=lambda wildcards: summaries_of(wildcards.study),
-        curves=lambda wildcards: curves_of(wildcards.study),
+        cells=lambda wildcards: sources_of_tables(wildcards.study),
         data=lambda wildcards: clean_manifests_of(wildcards.study),
     output:
         curves="<results>/tables/{study}/curves.csv",
@@ -24,12 +24,15 @@ rule tabulate:
     conda:
         "../../envs/environment.yaml"
     params:
+        summaries=lambda wildcards: [
+            f"{RESULTS}/cells/{name}/summary.json" for name in sorted(cells_of(wildcards.study))
+        ],
         code=script_code("aggregate"),
     message:
         "Tabulate study {wildcards.study}"
     shell:
         # Thousands of paths: a builtin of the shell takes them, no command line is long enough.
-        "printf '%s\\n' {input.summaries:q} | python scripts/aggregate.py --code {params.code:q}"
+        "printf '%s\\n' {params.summaries:q} | python scripts/aggregate.py --code {params.code:q}"
         " --out $(dirname {output.cells:q}) --data {input.data:q} -- - > {log:q} 2>&1"
 
 

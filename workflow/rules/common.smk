@@ -1,6 +1,7 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
 import gc
+import inspect
 import json
 import os
 import re
@@ -45,7 +46,6 @@ DATA_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 LABEL_ARRAYS = ("train_labels", "train_hit", "test_labels", "test_hit")
 IMAGE_ARRAYS = ("train_images", "test_images")
 TABLES = ("curves", "summary", "cells", "runs")
-WHERE_TO_TRAIN = f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}"
 PAPER_VALUES = sorted(str(p) for p in Path("report/paper").glob("*.csv"))
 TEMPLATES = sorted(str(p) for p in Path("report").glob("*.*")) + sorted(
     str(p) for p in Path("report/captions").glob("*")
@@ -63,6 +63,15 @@ wildcard_constraints:
     corruption=r"[a-z_]+(-[a-z0-9.]+)?",
     study="|".join([*GRID.studies, "all"]),
     figure=r"[a-z0-9_]+",
+
+
+def signed(function):
+    """Return a function of the wildcards with its signature at hand.
+
+    Snakemake asks each function for it three times a job, a twentieth of a large plan.
+    """
+    function.__signature__ = inspect.signature(function)
+    return function
 
 
 def manifest_of(dataset, corruption):
@@ -107,10 +116,29 @@ def cell_of(wildcards):
     return GRID.cells[wildcards.cell]
 
 
+@signed
 def data_of_cell(wildcards):
     """Return the manifest of a cell's data; the arrays come with it (see `lost_files`)."""
     cell = cell_of(wildcards)
     return manifest_of(cell.dataset, cell.corruption)
+
+
+@signed
+def spec_of_cell(wildcards):
+    """Return the specification of a cell."""
+    return cell_of(wildcards).spec
+
+
+@signed
+def code_of_cell(wildcards):
+    """Return the digest of the code that trains a cell."""
+    return train_code(cell_of(wildcards).model)
+
+
+@signed
+def settings_of_cells(wildcards, output):
+    """Return where cells and images are put. A function of `output` is no trigger for a rerun."""
+    return f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}"
 
 
 def threads_of(cell):
@@ -165,6 +193,22 @@ def summaries_of(study):
 def curves_of(study):
     """Return the learning curves of a study's cells."""
     return [f"<results>/cells/{name}/curves.csv" for name in cells_of(study)]
+
+
+def sources_of_tables(study):
+    """Return what the tables of a study follow: the files of its cells.
+
+    The tables of all cells follow those of the studies, of as many as have all cells between them,
+    which says the same in ten names, not in ten thousand.
+    """
+    if study in GRID.studies:
+        return summaries_of(study) + curves_of(study)
+    covered, sources = set(), []
+    for name, entry in GRID.studies.items():
+        if not covered.issuperset(entry.cells):
+            covered.update(entry.cells)
+            sources += [f"<results>/tables/{name}/{table}.csv" for table in TABLES]
+    return sources
 
 
 def clean_manifests_of(study):

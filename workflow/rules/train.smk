@@ -23,14 +23,13 @@ rule train:
     resources:
         gpu=of_cells(attrgetter("gpus")),
     params:
-        spec=lambda wildcards: cell_of(wildcards).spec,
-        code=lambda wildcards: train_code(cell_of(wildcards).model),
-        # A function of `output` is no rerun trigger: where cells and images are changes no result.
-        where=lambda wildcards, output: WHERE_TO_TRAIN,
+        spec=spec_of_cell,
+        code=code_of_cell,
+        settings=settings_of_cells,
         work=f"{RESULTS}/work/{{cell}}",
     message:
         "Train {wildcards.cell}"
     shell:
         "python scripts/train.py --spec {params.spec:q} --code {params.code:q}"
         " --data {input.manifest:q} --out $(dirname {output.summary:q}) --work {params.work:q}"
-        " {params.where} > {log:q} 2>&1"
+        " {params.settings} > {log:q} 2>&1"
