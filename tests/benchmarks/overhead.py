@@ -1,9 +1,10 @@
 """Measure what a cell costs beside its training, in processor seconds of its whole process.
 
-Alternating rounds: Python, with torch, with the training code, a cell of one step and of more.
+Alternating rounds: Python, with torch, with the training code, a cell, a cell in a warm process.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tiny_cells import spec, write_data
 
 from rethink.files import canonical_json
 
+FORK = "a further cell of one step, in a fork"
 IMPORT = "import sys; sys.path.insert(0, 'scripts'); import {}"
 
 
@@ -40,6 +42,13 @@ def cell(folder: Path, epochs: int) -> list[str]:
     return ["scripts/train.py", "--spec", specification, "--code", "0", *places]
 
 
+def cost_of_fork(command: list[str]) -> float:
+    """Return the processor seconds of a cell trained in a fork, with those of its command line."""
+    client = cost([sys.executable, *command, "--warm"])
+    record = Path(command[command.index("--out") + 1], "run.json")
+    return client + json.loads(record.read_text())["cpu_seconds"]
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,10 +64,12 @@ def main() -> None:
             "a cell of one step": lambda: cell(folder, 1),
             "a cell of 21 steps": lambda: cell(folder, 21),
         }
-        found: dict[str, list[float]] = {work: [] for work in works}
+        found: dict[str, list[float]] = {work: [] for work in (*works, FORK)}
+        cost_of_fork(cell(folder, 1))  # Starts the process that the others are forks of.
         for _ in range(rounds):
             for work, command in works.items():
                 found[work].append(cost([sys.executable, *command()]))
+            found[FORK].append(cost_of_fork(cell(folder, 1)))
     print("| process | processor seconds | over torch alone |")
     print("|---|---|---|")
     for work, values in found.items():
