@@ -28,6 +28,7 @@ def render(context: dict[str, Any], templates: jinja2.Environment) -> str:
     """
     try:
         style, script = (_text(templates, name) for name in ("style.css", "cells.js"))
+        style = font_faces(_folder(templates)) + style
         return templates.get_template("report.html.j2").render(
             **context, style=Markup(style), script=Markup(script), policy=policy(style, script)
         )
@@ -43,10 +44,40 @@ def _text(templates: jinja2.Environment, name: str) -> str:
     return text
 
 
+def _folder(templates: jinja2.Environment) -> Path:
+    """Return the folder of the templates, where the fonts lie too."""
+    path = templates.get_template("report.html.j2").filename
+    return Path(path).parent / "fonts"
+
+
+def font_faces(folder: Path) -> str:
+    """Return the rules that hold the fonts of a folder, named ``report-<family>-<style>.woff2``.
+
+    Raises RethinkError if the folder has none.
+    """
+    files = sorted(folder.glob("report-*.woff2"))
+    if not files:
+        raise RethinkError(f"{folder}: the report's fonts, report-*.woff2, are not there")
+    rules = []
+    for file in files:
+        _, family, style = file.stem.split("-")
+        data = base64.b64encode(file.read_bytes()).decode()
+        rules.append(
+            f'@font-face {{ font-family: "Report {family.capitalize()}"; '
+            f"font-weight: {'bold' if style == 'bold' else 'normal'}; "
+            f"font-style: {'italic' if style == 'italic' else 'normal'}; "
+            f"src: url(data:font/woff2;base64,{data}); }}\n"
+        )
+    return "".join(rules)
+
+
 def policy(style: str, script: str) -> str:
-    """Return the content-security policy that allows this style, this script and data: images."""
+    """Return the content-security policy that allows this style and script, and data: addresses.
+
+    Images and fonts are such data; nothing is fetched.
+    """
     return (
-        "default-src 'none'; img-src data:; "
+        "default-src 'none'; img-src data:; font-src data:; "
         f"style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
