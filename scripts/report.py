@@ -26,14 +26,13 @@ def main() -> None:
             (
                 arguments.results,
                 (
-                    "tables/*.csv",
-                    "tables/*/*.csv",
-                    "theory/*/result.json",
-                    "figures/*/*.svg",
+                    *("tables/*.csv", "tables/*.json", "tables/*/*"),
+                    "theory/*/*.json",
+                    *("figures/*/*.svg", "figures/*/*.json"),
                     "data/*/manifest.json",
                 ),
             ),
-            (arguments.template_dir, ("*.*", "captions/*")),
+            (arguments.template_dir, ("*.*", "captions/*", "fonts/*.woff2")),
             (arguments.paper, ("*.csv",)),
         )
         for pattern in patterns

@@ -47,8 +47,10 @@ LABEL_ARRAYS = ("train_labels", "train_hit", "test_labels", "test_hit")
 IMAGE_ARRAYS = ("train_images", "test_images")
 TABLES = ("curves", "summary", "cells", "runs")
 PAPER_VALUES = sorted(str(p) for p in Path("report/paper").glob("*.csv"))
-TEMPLATES = sorted(str(p) for p in Path("report").glob("*.*")) + sorted(
-    str(p) for p in Path("report/captions").glob("*")
+TEMPLATES = sorted(
+    str(p)
+    for pattern in ("*.*", "captions/*", "fonts/*.woff2")
+    for p in Path("report").glob(pattern)
 )
 
 
@@ -257,6 +259,14 @@ def figures_of_all_studies():
         for figure in study.figures
     ]
     return drawn + [f"<results>/figures/samples/{dataset}.svg" for dataset in GRID.sampled]
+
+
+def records_of_report():
+    """Return the records that tell the report at which commit its figures and tables were made."""
+    tables = [f"<results>/tables/{study}/run.json" for study in GRID.tabulated()]
+    figures = [f"{figure}.run.json" for figure in figures_of_all_studies()]
+    theory = [path.replace("result.json", "run.json") for path in results_of("all")]
+    return [*tables, "<results>/tables/claims.csv.run.json", *figures, *theory]
 
 
 def announce():

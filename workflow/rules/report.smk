@@ -57,6 +57,7 @@ rule html:
         claims=rules.claims.output.claims,
         theory=results_of("all"),
         figures=figures_of_all_studies(),
+        records=records_of_report(),
         data=expand("<results>/data/{dataset}/manifest.json", dataset=GRID.datasets),
         paper=PAPER_VALUES,
         template=TEMPLATES,

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass
@@ -15,19 +16,21 @@ class Figure:
     image: str
     csv: str
     csv_name: str
+    name: str
     number: str = ""
 
     @property
     def id(self) -> str:
-        """Its anchor."""
-        return f"figure-{self.number}"
+        """Its anchor, which does not change with the number."""
+        return anchor("figure", self.name)
 
 
 @dataclass
 class Cell:
     """A field of a table: its text, a number to sort it by, and a command that it hides.
 
-    `more` is said below the text in smaller letters; `links` are texts with their anchors.
+    `more` is said below the text in smaller letters; `links` are texts with their anchors;
+    `record` is hidden with the command: terms and their values.
     """
 
     text: str
@@ -35,6 +38,7 @@ class Cell:
     command: str | None = None
     more: str = ""
     links: list[tuple[str, str]] = field(default_factory=list)
+    record: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -60,7 +64,10 @@ class Column:
 
 @dataclass
 class Table:
-    """A table with its caption. `interactive` ones sort and filter in a browser."""
+    """A table with its caption. `interactive` ones sort and filter in a browser.
+
+    `name` is its anchor, which does not change with the number.
+    """
 
     title: str
     caption: str
@@ -74,15 +81,31 @@ class Table:
     @property
     def id(self) -> str:
         """Its anchor."""
-        return self.name or f"table-{self.number}"
+        return self.name
+
+    def row_id(self, index: int) -> str:
+        """Return the anchor of the row at `index`, counted from 1."""
+        return self.rows[index - 1].id or f"{self.id}-{index}"
+
+
+class Verdict(NamedTuple):
+    """A claim's verdict as a section tells it."""
+
+    claim: str
+    target: str
+    symbol: str
+    grade: str
+    statement: str
+    paper: str
+    ours: str
 
 
 @dataclass
 class Section:
     """A section of the report.
 
-    `lead` is its opening paragraph, `command` a command line shown below it; `parts` come in the
-    order in which they are read.
+    `lead` is its opening paragraph, `verdicts` those of the claims that it answers to, `command` a
+    command line shown below them; `parts` come in the order in which they are read.
     """
 
     id: str
@@ -90,6 +113,7 @@ class Section:
     lead: str = ""
     parts: list[Figure | Table] = field(default_factory=list)
     command: str = ""
+    verdicts: list[Verdict] = field(default_factory=list)
     number: int = 0
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rethink import studies as study_catalog
 from rethink.analysis.collect import theory_runs
-from rethink.analysis.names import cell_order, model_order, model_title, outcome
+from rethink.analysis.names import cell_order, outcome
 from rethink.analysis.sources import read_results
 from rethink.analysis.tables import TEXT, Tables, read_table
 from rethink.claims.verdicts import read_verdicts
@@ -19,11 +19,14 @@ from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
 from rethink.publish import imagenet, noise_regularizers, regularization, studies
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
+from rethink.publish.front import COST_UNITS, Front, answer, commit_state
+from rethink.publish.items import scoreboard_items, verdicts_of
+from rethink.publish.sources import SHORT, commit_of, origin
 from rethink.publish.studies import StudyView, accuracy, criterion, fit_time, fit_times
 from rethink.publish.theory import KINDS as THEORY_KINDS
 from rethink.publish.theory import TheoryView
 from rethink.publish.verdicts import Scoreboard, deviations
-from rethink.publish.wording import date, duration, fixed, listing, plural, replicates, span, tidy
+from rethink.publish.wording import duration, fixed, listing, plural, replicates, tidy
 
 CELL_KINDS = {
     **studies.KINDS,
@@ -32,7 +35,6 @@ CELL_KINDS = {
     **noise_regularizers.KINDS,
 }
 DEVIATION_COLUMNS = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
-COST_UNITS = {"cpu": "CPU", "cuda": "GPU"}
 
 
 def gather(
@@ -61,19 +63,20 @@ def gather(
     report = _Report(preset, results, paper, templates, tables)
     if report.runs.empty:
         raise RethinkError(f"{results / 'tables/all/cells.csv'}: no cell; nothing to report")
-    sections = [report.verdicts(), *(report.study(study) for study in preset["studies"])]
+    sections = [report.study(study) for study in preset["studies"]]
     sections += [report.samples()] if len(tables.cells) else []
     sections += [report.claims(), report.deviations(deviations)]
     sections += [report.cells()] if len(tables.cells) else []
     sections += [report.provenance()]
+    front = Front(tables, report.runs, report.data, report.experiments, report.scoreboard)
     return {
         "title": preset["title"],
         "preset": preset["name"],
         "reduced": preset["reduced"],
-        "identity": report.identity(code),
-        "what_was_run": report.what_was_run(),
-        "glance": report.glance(),
-        "scoreboard": report.scoreboard.sentence(),
+        "answer": answer(report.scoreboard, front.glance()),
+        "summary": front.summary(report.open_choices),
+        "identity": front.identity(preset, code),
+        "items": scoreboard_items(report.scoreboard, report.item_sections()),
         "sections": number(sections),
         "created": report.runs["started"].min(),
         "modified": report.runs["finished"].max(),
@@ -102,6 +105,7 @@ class _Report:
         self.scoreboard = Scoreboard(read_verdicts(results / "tables" / "claims.csv"))
         self.data = {name: self._dataset(name) for name in preset["datasets"]}
         self.members: dict[str, list[str]] = {}
+        self.open_choices = 0
 
     def _dataset(self, name: str) -> dict[str, Any]:
         path = self.results / "data" / name / "manifest.json"
@@ -127,8 +131,11 @@ class _Report:
         text = "".join(template.blocks[block](template.new_context(facts)))
         return tidy(text)
 
-    def _figure(self, folder: str, name: str, caption: str, facts: dict, source: str) -> Figure:
+    def _figure(
+        self, folder: str, name: str, caption: str, facts: dict, rule: str, behind: str
+    ) -> Figure:
         path = self.results / "figures" / folder / f"{name}.svg"
+        made = f"{rule} {commit_of(path.with_name(f'{path.name}.run.json'))}"
         data = {}
         for kind, file in (("svg+xml", path), ("csv", path.with_suffix(".csv"))):
             try:
@@ -139,10 +146,11 @@ class _Report:
             title=self._caption(caption, "title", facts),
             caption=self._caption(caption, "caption", facts),
             alt=self._caption(caption, "alt", facts),
-            source=f"{source} Values drawn: {self.shown}/figures/{folder}/{name}.csv.",
+            source=f"{made}; {self.shown}/figures/{folder}/{name}.csv; {behind}.",
             image=f"data:image/svg+xml;base64,{data['svg+xml']}",
             csv=f"data:text/csv;base64,{data['csv']}",
             csv_name=f"{folder}-{name}.csv",
+            name=f"{folder}-{name}",
         )
 
     def study(self, study: dict[str, Any]) -> Section:
@@ -154,57 +162,64 @@ class _Report:
                 f"study '{study['name']}': unknown kind '{kind}'{suggest(kind, known)}"
             )
         entry = study_catalog.KINDS[kind]
+        name = study["name"]
         if "experiments" in study:
-            tables, facts, of, source = self._theory_study(study)
+            tables, facts, members, script = self._theory_study(study)
         else:
-            tables, facts, of, source = self._cell_study(study)
+            tables, facts, members, script = self._cell_study(study)
+        runs = self.runs[self.runs["cell"].isin(members)]
+        behind = origin(self.preset["name"], name, runs, facts.get("replicates", ""))
         for table in tables:
-            name = f"table_{table.name or kind}"
-            table.name = ""
-            table.title = self._caption(name, "title", facts)
-            table.caption = self._caption(name, "caption", facts)
-            table.source = source
-        figures = [
-            self._figure(
-                study["name"],
-                figure,
-                figure,
-                facts,
-                f"Rule figure, scripts/figure.py --figure {figure}, from {of}.",
-            )
-            for figure in entry.figures
-        ]
+            captions = f"table_{table.name or kind}"
+            table.name = anchor("table", name, table.name or kind)
+            table.title = self._caption(captions, "title", facts)
+            table.caption = self._caption(captions, "caption", facts)
+            table.source = f"{script}; {behind}."
+        figures = []
+        for figure in entry.figures:
+            rule = f"Rule figure: scripts/figure.py --figure {figure}"
+            figures.append(self._figure(name, figure, figure, facts, rule, behind))
         title = study["title"]
-        if entry.paper_item:
-            title += f" (the paper’s {entry.paper_item})"
+        if entry.paper_items:
+            title += f" (the paper’s {listing(entry.paper_items)})"
         return Section(
-            anchor("study", study["name"]),
+            anchor("study", name),
             title,
             self._caption(f"study_{kind}", "lead", facts),
             [*figures, *tables],
+            verdicts=verdicts_of(self.scoreboard, kind, members),
         )
 
-    def _cell_study(self, study: dict[str, Any]) -> tuple[list[Table], dict[str, Any], str, str]:
-        """Return a study's tables, the facts for its captions, what it is from, and where."""
-        view = StudyView(
-            study,
-            Tables(self.results / "tables" / study["name"]),
-            self.data[study["dataset"]]["title"],
-            self.paper,
-        )
-        self.members[study["name"]] = view.cells["cell"].tolist()
+    def item_sections(self) -> dict[str, str]:
+        """Return the anchor of the section of every item of the paper that has one."""
+        sections: dict[str, str] = {}
+        for study in self.preset["studies"]:
+            for item in study_catalog.KINDS[study["kind"]].paper_items:
+                sections.setdefault(item, anchor("study", study["name"]))
+        return sections
+
+    def _cell_study(
+        self, study: dict[str, Any]
+    ) -> tuple[list[Table], dict[str, Any], list[str], str]:
+        """Return a study's tables, facts for its captions, its cells, and what tabulated them."""
+        folder = self.results / "tables" / study["name"]
+        title = self.data[study["dataset"]]["title"]
+        view = StudyView(study, Tables(folder), title, self.paper)
+        cells = view.cells["cell"].tolist()
+        self.members[study["name"]] = cells
         tables, facts = CELL_KINDS[study["kind"]](view)
-        facts = view.facts() | facts
-        of = plural(facts["count"], "cell")
-        source = (
-            f"Rule tabulate, scripts/aggregate.py; {self.shown}/tables/{study['name']}/"
-            f"cells.csv and summary.csv, from {of}."
+        script = (
+            f"Rule tabulate: scripts/aggregate.py {commit_of(folder / 'run.json')}; "
+            f"{self.shown}/tables/{study['name']}/cells.csv and summary.csv"
         )
-        return tables, facts, of, source
+        return tables, view.facts() | facts, cells, script
 
-    def _theory_study(self, study: dict[str, Any]) -> tuple[list[Table], dict[str, Any], str, str]:
+    def _theory_study(
+        self, study: dict[str, Any]
+    ) -> tuple[list[Table], dict[str, Any], list[str], str]:
         """Return the same for a study of theory."""
-        folders = [self.results / "theory" / name for name in study["experiments"]]
+        names = study["experiments"]
+        folders = [self.results / "theory" / name for name in names]
         view = TheoryView(
             study,
             read_results([folder / "result.json" for folder in folders]),
@@ -213,30 +228,29 @@ class _Report:
             self.paper,
         )
         tables, facts = THEORY_KINDS[study["kind"]](view)
-        of = f"theory/{listing(study['experiments'])}"
-        return tables, facts, of, f"{self.shown}/theory/NAME/result.json, from {of}."
-
-    def verdicts(self) -> Section:
-        """Return the section of the scoreboard: verdicts by item of the paper."""
-        facts = {"sentence": self.scoreboard.sentence()}
-        table = self.scoreboard.by_item()
-        table.title = self._caption("verdicts", "title", facts)
-        table.caption = self._caption("verdicts", "caption", facts)
-        table.source = f"Rule claims, scripts/claims.py; {self.shown}/tables/claims.csv."
-        return Section("verdicts", "Verdicts", self._caption("verdicts", "lead", facts), [table])
+        scripts = {view.runs[name]["command"].split()[0] for name in names}
+        where = f"{{{','.join(names)}}}" if len(names) > 1 else names[0]
+        script = (
+            f"{listing(sorted(scripts))} {commit_of(folders[0] / 'run.json')}; "
+            f"{self.shown}/theory/{where}/result.json"
+        )
+        return tables, facts, [f"theory/{name}" for name in names], script
 
     def claims(self) -> Section:
-        """Return the section of the paper's claims, one by one."""
-        table = self.scoreboard.claims()
-        table.title = self._caption("claims", "title", {})
-        table.caption = self._caption("claims", "caption", {})
-        table.source = f"Rule claims, scripts/claims.py; {self.shown}/tables/claims.csv."
-        lead = self._caption("claims", "lead", {})
-        return Section("claims", "The paper’s claims, one by one", lead, [table])
+        """Return the section of the claims: by item of the paper, then one by one."""
+        made = commit_of(self.results / "tables" / "claims.csv.run.json")
+        tables = [self.scoreboard.by_item(), self.scoreboard.claims()]
+        for table, name in zip(tables, ("verdicts", "claims"), strict=True):
+            table.title = self._caption(name, "title", {})
+            table.caption = self._caption(name, "caption", {})
+            table.source = f"Rule claims: scripts/claims.py {made}; {self.shown}/tables/claims.csv."
+        lead = self._caption("claims", "lead", {"sentence": self.scoreboard.sentence()})
+        return Section("claims", "The paper’s claims, one by one", lead, tables)
 
     def deviations(self, path: Path) -> Section:
         """Return the section of what the paper leaves open and what was chosen."""
         table = deviations(read_table(path, dict.fromkeys(DEVIATION_COLUMNS, TEXT)))
+        self.open_choices = len(table.rows)
         table.title = self._caption("deviations", "title", {})
         table.caption = self._caption("deviations", "caption", {})
         table.source = "report/deviations.csv."
@@ -249,8 +263,9 @@ class _Report:
         for name in dict.fromkeys(self.tables.cells["dataset"]):
             data = self.data[name]
             facts = {"dataset": data["title"]}
-            source = "Rule samples, scripts/samples.py."
-            figures.append(self._figure("samples", name, "samples", facts, source))
+            rule = "Rule samples: scripts/samples.py"
+            behind = f"drawn from seed {self.preset['seed']}, {self.shown}/corrupted/{name}"
+            figures.append(self._figure("samples", name, "samples", facts, rule, behind))
         lead = self._caption("samples", "lead", {})
         return Section("samples", "What the networks see", lead, figures)
 
@@ -276,14 +291,18 @@ class _Report:
             ("n", "number"),
             ("Training time", "number"),
             ("Device", "text"),
-            ("To remake it", "command"),
+            ("Command and record", "command"),
         ]
         table = Table(
             self._caption("table_cells", "title", facts),
             self._caption("table_cells", "caption", facts),
             [Column(*title) for title in titles],
             rows,
-            source=f"Rule tabulate, scripts/aggregate.py; {self.shown}/tables/all/cells.csv.",
+            source=(
+                f"Rule tabulate: scripts/aggregate.py "
+                f"{commit_of(self.results / 'tables' / 'all' / 'run.json')}; "
+                f"{self.shown}/tables/all/cells.csv and runs.csv."
+            ),
             name="all-cells",
             interactive=True,
         )
@@ -313,7 +332,11 @@ class _Report:
                 Cell(str(cell.n), cell.n),
                 Cell(duration(seconds), None if math.isnan(seconds) else seconds),
                 Cell(device or "not recorded"),
-                Cell("", command=f"snakemake --config preset={self.preset['name']} -- {target}"),
+                Cell(
+                    "",
+                    command=f"snakemake --config preset={self.preset['name']} -- {target}",
+                    record=self._record(cell, runs),
+                ),
             ],
             id=anchor("cell", *cell.cell.split("/")),
             data={
@@ -321,6 +344,22 @@ class _Report:
                 "studies": " ".join(n for n, names in self.members.items() if cell.cell in names),
             },
         )
+
+    def _record(self, cell: Any, runs: pd.DataFrame) -> list[tuple[str, str]]:
+        """Return what the record of a cell says, and where the whole of it lies."""
+        if cell.cell not in runs.index:
+            return []
+        run = runs.loc[cell.cell]
+        return [
+            ("Record", f"{self.shown}/cells/{cell.cell}/run.json"),
+            ("Seed", "not recorded" if pd.isna(run["seed"]) else str(run["seed"])),
+            ("Finished", run["finished"] or "not recorded"),
+            ("Host", run["host"] or "not recorded"),
+            ("Commit", commit_state(run["commit"][:SHORT], run["dirty"])),
+            ("Code", run["code_sha256"] or "not recorded"),
+            ("Specification (sha256)", run["spec_sha256"][:SHORT] or "not recorded"),
+            ("Data (sha256)", run["data_sha256"][:SHORT] or "not recorded"),
+        ]
 
     def provenance(self) -> Section:
         """Return the section on data, machines, software and code."""
@@ -415,106 +454,12 @@ class _Report:
                 self._caption(f"table_{name}", "caption", {}),
                 columns,
                 rows,
-                name=name,
+                name=anchor("table", name),
             )
             for name, rows, columns in parts
         ]
         lead = self._caption("table_data", "lead", {"results": self.shown})
         return Section("provenance", "Provenance", lead, tables)
-
-    def what_was_run(self) -> str:
-        """Return one paragraph on the size of the run."""
-        cells = self.tables.cells
-        models = [model_title(m) for m in sorted(set(cells["model"]), key=model_order)]
-        data = listing(
-            [
-                f"{entry['title']}, with {self._training_images(name)} training and "
-                f"{entry['test']:,} test images in {entry['classes']:,} classes"
-                for name, entry in self.data.items()
-                if name in set(cells["dataset"])
-            ]
-        )
-        theory = ""
-        if self.experiments:
-            theory = f"{plural(len(self.experiments), 'experiment')} of theory."
-        if cells.empty:
-            return theory
-        return (
-            f"{plural(len(models), 'network')} ({listing(models)}) on {data}: "
-            f"{plural(len(cells), 'cell')}, each a choice of network, data and regularizer, trained "
-            f"from {replicates(cells['n'].tolist()).replace('replicate', 'random seed')} each; "
-            f"{plural(int(cells['n'].sum()), 'training run')} in all. {theory}"
-        ).rstrip()
-
-    def _training_images(self, dataset: str) -> str:
-        """Return how many images the cells of a dataset were trained on, e.g. ``400 of 1,438``."""
-        summary, total = self.tables.summary, self.data[dataset]["train"]
-        used = summary[summary["dataset"] == dataset]
-        sizes = sorted(set(used["train_examples"] + used["validation_examples"]))
-        if not sizes or sizes == [total]:
-            return f"{total:,}"
-        return f"{' to '.join(f'{n:,}' for n in dict.fromkeys((sizes[0], sizes[-1])))} of {total:,}"
-
-    def glance(self) -> list[str]:
-        """Return what came out, one paragraph per dataset, as far as the cells tell."""
-        return [tidy(text) for name in self.data if (text := self._glance(name))]
-
-    def _glance(self, dataset: str) -> str | None:
-        cells = self.tables.cells
-        cells = cells[(cells["dataset"] == dataset) & (cells["regularizer"] == "none")]
-        cells = cells[cells["test_accuracy_mean"].notna()]
-        random = cells[cells["corruption"] == "labels-1"]
-        true = cells[(cells["corruption"] == "none") & cells["model"].isin(random["model"])]
-        if random.empty:
-            return None
-        fitted = int((random["n_fitted"] == random["n"]).sum())
-        chance = fixed(100 / self.data[dataset]["classes"], 1)
-        text = (
-            f"On {self.data[dataset]['title']} with every label drawn at random, {fitted} of "
-            f"{plural(len(random), 'network')} reached {criterion(random['fit_criterion'])} in "
-            f"every replicate; mean training accuracy was "
-            f"{span(100 * random['train_accuracy_mean'])} %, and accuracy on the test images "
-            f"{span(100 * random['test_accuracy_mean'])} %, where guessing gives {chance} %."
-        )
-        if len(true):
-            text += (
-                f" With the true labels the same {'networks' if len(true) > 1 else 'network'} "
-                f"reached "
-                f"{span(100 * true['test_accuracy_mean'])} % on the test images."
-            )
-        return text
-
-    def identity(self, code: str) -> list[tuple[str, str]]:
-        """Return what identifies the run, as terms and their values."""
-        runs = self.runs
-        commits = []
-        for (commit, dirty), group in runs.groupby(["commit", "dirty"]):
-            state = {"yes": ", with uncommitted changes", "no": ", clean"}.get(dirty, "")
-            where = f" ({plural(len(group), 'cell')})" if len(runs) != len(group) else ""
-            commits.append((commit or "not recorded") + state + where)
-        hardware = sorted(
-            {
-                f"{row.processor} (CPU)" if row.device_type == "cpu" else row.device_name
-                for row in runs.itertuples()
-            }
-        )
-        cost = []
-        for kind, group in runs.groupby("device_type"):
-            unit = COST_UNITS.get(kind, kind)
-            cost.append(f"{duration(group['train_seconds'].sum())} of {unit} time")
-        return [
-            ("Preset", self.preset["name"] + (", reduced" if self.preset["reduced"] else "")),
-            ("Commit", listing(commits)),
-            (
-                "Data (sha256 of the manifest)",
-                listing([f"{name} {entry['sha256']}" for name, entry in self.data.items()]),
-            ),
-            ("Hardware", listing(hardware)),
-            ("Numerics", listing(sorted(set(runs["numerics"])))),
-            ("Newest cell", date(runs["finished"].max())),
-            ("Training time and cost", listing(cost)),
-            ("Report code", code),
-        ]
 
 
 def _whole(value: Any) -> Cell:

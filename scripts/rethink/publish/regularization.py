@@ -109,6 +109,7 @@ def batch_norm(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
             ("Data or regularizer", "name"),
             ("Test accuracy [%]: paper (CIFAR-10)", "number"),
             ("At the end", "number"),
+            ("Difference [points]", "number"),
             ("Best along training", "number"),
             ("Gain of the best [points]", "number"),
             ("Unsteadiness [points]", "number"),
@@ -128,10 +129,12 @@ def batch_norm(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
 def _steadiness(row: Any, plateaus: pd.DataFrame) -> list[Cell]:
     """Return the fields of one row on the end of training."""
     plain = (row.corruption, row.regularizer) == ("none", "none")
-    theirs = NOTHING
+    theirs = difference = NOTHING
     if plain and row.model in plateaus.index:
         entry = plateaus.loc[row.model]
         theirs = mean_sd(100 * entry["low"], 100 * entry["accuracy_error"], 1)
+        if not math.isnan(row.test_accuracy):
+            difference = signed(100 * (row.test_accuracy - entry["low"]), 1)
     unsteady = Cell(f"never at {100 * STEADY_FROM:g} % for long")
     if row.volatility_n:
         unsteady = Cell(
@@ -145,6 +148,7 @@ def _steadiness(row: Any, plateaus: pd.DataFrame) -> list[Cell]:
         Cell(row_title(row.corruption, row.regularizer)),
         Cell(theirs),
         accuracy(row.test_accuracy, row.test_accuracy_sd, row),
+        Cell(difference),
         accuracy(row.best_test_accuracy, row.best_test_accuracy_sd, row),
         gain,
         unsteady,

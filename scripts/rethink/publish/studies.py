@@ -145,6 +145,7 @@ def learning_curves(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
                     Cell(condition_title(cell.corruption, cell.regularizer)),
                     Cell(fixed(theirs, 0) if theirs else NOTHING),
                     mine,
+                    _less(mine, theirs, 0),
                     accuracy(cell.train_accuracy_mean, cell.train_accuracy_sd, cell),
                     accuracy(cell.test_accuracy_mean, cell.test_accuracy_sd, cell),
                 ],
@@ -157,6 +158,7 @@ def learning_curves(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
             ("Data", "name"),
             ("Steps to loss 0.1, paper (CIFAR-10)", "number"),
             ("Steps to loss 0.1", "number"),
+            ("Difference", "number"),
             ("Training accuracy [%]", "number"),
             ("Test accuracy [%]", "number"),
         ],
@@ -182,17 +184,21 @@ def corruption_levels(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
             name += f", {regularizer_title(row.regularizer)}"
         if row.kind != "labels":
             name += f", {row.kind.replace('_', ' ')}"
+        error = _error(row.test_accuracy_given, row.test_accuracy_given_sd, row)
+        ratio = _ratio(row)
         rows.append(
             Row(
                 [
                     Cell(name),
                     Cell(fixed(row.level, 2), row.level),
                     Cell(NOTHING if theirs["error"] is None else fixed(theirs["error"], 3)),
-                    _error(row.test_accuracy_given, row.test_accuracy_given_sd, row),
+                    error,
+                    _less(error, theirs["error"], 3),
                     _error(row.test_accuracy, row.test_accuracy_sd, row),
                     _epochs(row),
                     Cell(NOTHING if theirs["ratio"] is None else fixed(theirs["ratio"], 2)),
-                    _ratio(row),
+                    ratio,
+                    _less(ratio, theirs["ratio"], 2),
                 ],
                 data=_link(row.cell),
             )
@@ -203,10 +209,12 @@ def corruption_levels(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
             ("Level", "number"),
             ("Test error, labels as corrupted: paper (CIFAR-10)", "number"),
             ("Test error, labels as corrupted", "number"),
+            ("Difference", "number"),
             ("Test error, true labels", "number"),
             ("Time to fit [epochs]", "number"),
             ("Relative to level 0: paper (CIFAR-10)", "number"),
             ("Relative to level 0", "number"),
+            ("Difference", "number"),
         ],
         rows,
     )
@@ -217,6 +225,13 @@ def corruption_levels(view: StudyView) -> tuple[list[Table], dict[str, Any]]:
         "diverged": bool((levels["outcome"] == "diverged").any()),
     }
     return [table], facts
+
+
+def _less(ours: Cell, theirs: float | None, digits: int) -> Cell:
+    """Return by how much our value is above the paper's; none for a bound or what is missing."""
+    if theirs is None or ours.sort is None or ours.text.startswith(">"):
+        return Cell(NOTHING)
+    return Cell(signed(ours.sort - theirs, digits), ours.sort - theirs)
 
 
 def _by_level(frame: pd.DataFrame, value: str) -> dict[tuple[str, float], float]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from rethink.claims.verdicts import DIFFERS, NOT_RUN, REPRODUCED
 from rethink.publish.content import Cell, Column, Row, Table, anchor
-from rethink.publish.wording import listing, plural
+from rethink.publish.wording import plural
 
 # (verdict, scale) -> how the report calls it, best first.
 GRADES = {
@@ -14,6 +14,15 @@ GRADES = {
     (DIFFERS, "full"): "differs",
     (REPRODUCED, "reduced"): "holds on a reduced scale",
     (DIFFERS, "reduced"): "fails on a reduced scale",
+}
+# A symbol beside every grade, so that no verdict is told by colour alone; in brackets what was
+# decided on a reduced scale.
+SYMBOLS = {
+    "reproduced": "✓",
+    "differs": "✗",
+    "holds on a reduced scale": "(✓)",
+    "fails on a reduced scale": "(✗)",
+    NOT_RUN: "○",
 }
 
 
@@ -28,20 +37,23 @@ class Scoreboard:
         pairs = zip(self.verdicts["verdict"], self.verdicts["scale"], strict=True)
         return pd.Series([GRADES.get(pair, NOT_RUN) for pair in pairs], dtype=str)
 
+    def count(self, grade: str) -> int:
+        """Return the number of claims of a grade."""
+        return int((self.grades() == grade).sum())
+
     def sentence(self) -> str:
         """Return how many claims have which grade."""
-        counts = self.grades().value_counts()
-        words = {
-            "reproduced": "reproduced",
-            "differs": "not reproduced",
-            "holds on a reduced scale": "met on a reduced scale",
-            "fails on a reduced scale": "not met on a reduced scale",
-            NOT_RUN: "not run",
-        }
-        parts = [f"{counts[grade]} {text}" for grade, text in words.items() if grade in counts]
-        text = f"Of the paper’s {plural(len(self.verdicts), 'claim')}, {listing(parts)}."
-        if any("reduced" in grade for grade in counts.index):
-            text += " What was decided on a reduced scale counts as no reproduction."
+        reproduced, differ, hold, fail = map(self.count, GRADES.values())
+        text = (
+            f"{reproduced} of {plural(len(self.verdicts), 'claim')} reproduced, {differ} "
+            f"{'differs' if differ == 1 else 'differ'}, {self.count(NOT_RUN)} not run."
+        )
+        if hold + fail:
+            text = text.removesuffix(".")
+            text += (
+                f"; {hold + fail} decided on a reduced scale only, where {hold} hold and {fail} "
+                "fail: that counts as no reproduction."
+            )
         return text
 
     def by_item(self) -> Table:
@@ -52,11 +64,12 @@ class Scoreboard:
         for item, claims in self.verdicts.groupby("item", sort=False):
             mine = grades[claims.index]
             links = [
-                [(name, _anchor(name)) for name in claims["id"][mine == grade]] for grade in present
+                [(name, claim_anchor(name)) for name in claims["id"][mine == grade]]
+                for grade in present
             ]
             rows.append(Row([Cell(str(item)), *(Cell("", links=found) for found in links)]))
         columns = [Column("Item", "text"), *(Column(g.capitalize(), "links") for g in present)]
-        return Table("", "", columns, rows)
+        return Table("", "", columns, rows, name="verdicts-by-item")
 
     def claims(self) -> Table:
         """Return a table with everything that is known of each claim."""
@@ -87,15 +100,16 @@ class Scoreboard:
                 Cell(claim.statement, more=f"{claim.item}. {criterion}"),
                 Cell(claim.paper_value),
                 Cell(claim.ours or "–", more=claim.note),
-                Cell(grade),
+                Cell(f"{SYMBOLS[grade]} {grade}"),
                 Cell("", command=claim.command or None, links=links),
             ],
-            id=_anchor(claim.id),
+            id=claim_anchor(claim.id),
             data={"verdict": grade.split()[0]},
         )
 
 
-def _anchor(claim: str) -> str:
+def claim_anchor(claim: str) -> str:
+    """Return the anchor of a claim."""
     return anchor("claim", claim)
 
 
