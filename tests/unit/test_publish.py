@@ -5,10 +5,13 @@ import hashlib
 import html.parser
 import importlib
 import re
+import shutil
 import zlib
 from pathlib import Path
 
+import browser
 import fake_results
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,14 +19,15 @@ from hypothesis import strategies as st
 from rethink import studies
 from rethink.analysis.collect import aggregate
 from rethink.analysis.tables import Tables, write_table
-from rethink.claims.verdicts import write_verdicts
+from rethink.claims.verdicts import DIFFERS, NOT_RUN, REPRODUCED, read_verdicts, write_verdicts
 from rethink.errors import RethinkError
 from rethink.figures import samples, style
-from rethink.files import write_text
-from rethink.publish import context, pango, wording
+from rethink.files import write_json, write_text
+from rethink.publish import context, front, items, pango, sources, wording
 from rethink.publish import html as page
 from rethink.publish import pdf as print_out
 from rethink.publish.content import anchor
+from rethink.publish.verdicts import Scoreboard
 
 REPORT = Path(__file__).resolve().parents[2] / "report"
 needs_pango = pytest.mark.skipif(pango.missing() is not None, reason=str(pango.missing()))
@@ -188,6 +192,101 @@ def test_dates_come_from_the_records(report, read):
     assert "20 November 2026" in report
 
 
+def board_of(run, **changed):
+    """Return the run's scoreboard with claims changed to a verdict and a scale."""
+    verdicts = read_verdicts(run / "tables/claims.csv").set_index("id", drop=False)
+    verdicts[["verdict", "scale"]] = [REPRODUCED, "full"]
+    for name, pair in changed.items():
+        verdicts.loc[name, ["verdict", "scale"]] = pair
+    return Scoreboard(verdicts.reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "The paper’s finding is reproduced: networks"),
+        ({"C1": (DIFFERS, "full"), "C2": (NOT_RUN, "full")}, "is not reproduced: claim C1 not met"),
+        ({"C2": (NOT_RUN, "full"), "C16": (REPRODUCED, "reduced")}, "not decided here: C2 was not"),
+        ({"C16": (REPRODUCED, "reduced")}, "shows at this reduced scale too, which is no evidence"),
+        ({"C1": (DIFFERS, "reduced"), "C2": (DIFFERS, "reduced")}, "neither for nor against it"),
+    ],
+)
+def test_the_answer_follows_from_the_verdicts(run, changed, words):
+    board = board_of(run, **changed)
+    sentences = front.answer(board, [])
+    assert len(sentences) == 4
+    assert words in sentences[2]
+    counts = [
+        sum(pair[0] == verdict for pair in changed.values()) for verdict in (DIFFERS, NOT_RUN)
+    ]
+    if all(scale == "full" for _, scale in changed.values()):
+        done = 37 - sum(counts)
+        differ = "differs" if counts[0] == 1 else "differ"
+        assert sentences[3] == (
+            f"{done} of 37 claims reproduced, {counts[0]} {differ}, {counts[1]} not run."
+        )
+    else:
+        assert "counts as no reproduction" in sentences[3]
+
+
+def test_the_scoreboard_has_every_item_with_a_symbol_and_words(run):
+    board = board_of(run, C13=(DIFFERS, "full"), C25=(NOT_RUN, "full"), C35=(NOT_RUN, "full"))
+    found = {item.name: item for item in items.scoreboard_items(board, {"Figure 1a": "there"})}
+    assert set(found) == set(studies.PAPER_ITEMS)
+    assert found["Figure 1a"][1:4] == ("✗", "1 of 3 differs", "there")
+    assert found["Table 2"][1:4] == ("◐", "3 of 4 reproduced", "claim-c25")
+    assert found["Theorem 1"][1:3] == ("○", "not run")
+    assert found["Figure 1c"][1:3] == ("✓", "6 of 6 reproduced")
+
+
+def test_page_one_has_scoreboard_summary_and_identity(report):
+    first = report.partition('<section class="first"')[2].partition("</section>")[0]
+    for item in studies.PAPER_ITEMS:
+        assert f">{item}</a>" in first
+    for term in ("Scope", "Method", "Results", "What was easy", "What was difficult"):
+        assert f"<h3>{term}</h3>" in first
+    for term in ("Commit", "Preset", "Data (sha256 of the manifest)", "Hardware", "Date"):
+        assert f">{term}</th>" in first
+    assert re.search(r"\d [CG]PU hours", first)
+
+
+def test_a_section_tells_its_claims_and_sources(report):
+    section = report.partition('id="study-figure1a"')[2].partition("</section>")[0]
+    assert re.findall(r'href="#claim-(\w+)"', section) == ["c13", "c14", "c15"]
+    for words in (
+        *("Rule figure: scripts/figure.py --figure learning_curves", "Rule tabulate"),
+        *("configuration key studies.figure1a of preset fake", "seed 0, 3 replicates", "5 cells, "),
+        *(" on CPU", "results/fake/figures/figure1a/learning_curves.csv"),
+    ):
+        assert words in section
+
+
+def test_a_source_names_the_commit_of_its_record(tmp_path):
+    record = tmp_path / "x.svg.run.json"
+    assert sources.commit_of(record) == "(commit not recorded)"
+    write_json(record, {"schema": 1, "git": {"commit": "0123456789abcdef", "dirty": True}})
+    assert sources.commit_of(record) == "at commit 0123456789ab (uncommitted changes)"
+    write_json(record, {"schema": 0})
+    with pytest.raises(RethinkError, match=r"x.svg.run.json: not readable"):
+        sources.commit_of(record)
+
+
+def test_rows_and_cells_have_anchors_and_records(report, read):
+    rows = [a for name, a in read.elements if name == "tr"]
+    heads = report.count("<thead>") + report.count('<table class="identity"') * 8
+    assert sum("id" in row for row in rows) == len(rows) - heads
+    for name in fake_results.cells_of("figure1a"):
+        assert f"Record: results/fake/cells/{name}/run.json" in report
+
+
+def test_commits_beyond_three_are_counted():
+    runs = pd.DataFrame({"commit": list("aaabbcde"), "dirty": ["no"] * 8})
+    assert front._commits(runs) == [
+        *("a, clean (3 results)", "b, clean (2 results)", "c, clean (1 result)"),
+        "2 more, in section Provenance",
+    ]
+
+
 def test_only_a_reduced_run_says_so(run, report):
     assert 'class="reduced"' in report
     assert "made-up numbers." in report
@@ -213,9 +312,7 @@ def test_what_is_missing_is_named(run, tmp_path):
 
 
 def test_a_broken_template_is_named(run, tmp_path):
-    for path in REPORT.rglob("*.*"):
-        if path.suffix != ".csv":
-            write_text(tmp_path / path.relative_to(REPORT), path.read_text())
+    shutil.copytree(REPORT, tmp_path, dirs_exist_ok=True)
     (tmp_path / "captions/table1.txt").write_text("{% block title %}{% endblock %}")
     templates = page.environment(tmp_path)
     with pytest.raises(RethinkError, match=r"captions/table1.txt: block 'caption' is missing"):
@@ -266,6 +363,42 @@ def printed(run):
     return run, attached
 
 
+needs_browser = pytest.mark.skipif(browser.PROGRAM is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def shown(run):
+    """Return a short report as a file, with rows of every kind."""
+    path = run / "shown/report.html"
+    write_text(path, render(run, studies=fake_results.preset()["studies"][:1]))
+    return path
+
+
+@needs_browser
+def test_axe_finds_nothing_in_either_theme(shown):
+    found = browser.audit(shown)
+    assert found["light"]["ink"] != found["dark"]["ink"]
+    for theme in ("light", "dark"):
+        assert found[theme]["violations"] == []
+        # A symbol alone has no contrast that axe could measure.
+        unsure = [text for text in found[theme]["incomplete"] if "non-text characters" not in text]
+        assert unsure == []
+        assert found[theme]["passes"] > 30
+
+
+@needs_browser
+def test_the_address_keeps_the_state_of_the_table_under_the_policy(shown):
+    dom, complaints = browser.load(shown, "#cells?q=gaussian&sort=1&dir=desc")
+    assert complaints == []
+    table = dom.partition('id="all-cells"')[2].partition("</table>")[0]
+    rows = re.findall(r'<tr id="cell-([^"]+)"[^>]*?( hidden="")?>', table)
+    visible = [name for name, hidden in rows if not hidden]
+    assert visible and all("gaussian" in name for name in visible)
+    assert len(visible) < len(rows)
+    assert 'aria-sort="descending"' in table
+    assert f"{len(visible)} of {len(rows)} cells" in dom
+
+
 @needs_pango
 def test_the_pdf_is_the_same_bytes_every_time(printed):
     run, _ = printed
@@ -306,13 +439,32 @@ def test_a_warning_fails_the_pdf(tmp_path):
 
 
 @needs_pango
+@pytest.mark.parametrize("height", [203, 206, 209])
+def test_a_long_caption_does_not_stay_before_its_table(tmp_path, height):
+    pypdf = pytest.importorskip("pypdf")
+    rows = "".join(f"<tr><th scope=row>row {n}</th><td>x</td></tr>" for n in range(20))
+    write_text(
+        tmp_path / "r.html",
+        f'<html lang="en"><title>t</title><meta name="dcterms.modified" content="2026-01-01">'
+        f"<style>{page.font_faces(REPORT / 'fonts')}{(REPORT / 'style.css').read_text()}</style>"
+        f'<h1>t</h1><div style="height: {height}mm">x</div><div class="table"><table>'
+        f"<caption>Caption {'word ' * 120}</caption><thead><tr><td>a</td><th>b</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>",
+    )
+    print_out.write_pdf(tmp_path / "r.html", [], tmp_path / "r.pdf")
+    sheets = [sheet.extract_text() for sheet in pypdf.PdfReader(tmp_path / "r.pdf").pages]
+    (captioned,) = [text for text in sheets if "Caption" in text]
+    assert "row 0" in captioned
+
+
+@needs_pango
 def test_a_stream_that_ends_in_a_carriage_return_keeps_its_length(tmp_path):
     validator = pytest.importorskip("page")
     texts = (f"a,b\n{n},{n * n}\n".encode() for n in range(10_000))
     awkward = next(text for text in texts if zlib.compress(text, 9).endswith(b"\r"))
     (tmp_path / "t.csv").write_bytes(awkward)
     dates = '<meta name="dcterms.modified" content="2026-01-01T00:00:00+00:00">'
-    body = '<style>body { font-family: "Report Sans" }</style><p>x'
+    body = '<style>body { font-family: "Figure Sans" }</style><p>x'
     write_text(tmp_path / "r.html", f'<html lang="en"><title>t</title>{dates}{body}')
     print_out.write_pdf(tmp_path / "r.html", [tmp_path / "t.csv"], tmp_path / "r.pdf")
     report = validator.validate_pdf(str(tmp_path / "r.pdf"), profile="3a")
