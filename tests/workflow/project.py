@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "scripts", "report")
+PARTS = (
+    *("Snakefile", "workflow", "config", "profiles", "envs", "scripts", "report"),
+    *("LICENSE", "CITATION.cff"),
+)
 JOB = re.compile(r"^Job \d+: (.*)$", re.MULTILINE)
 PRESET = "tiny.yaml"
 
