@@ -3,10 +3,12 @@ PRESET ?= digits
 CORES ?= all
 OPTIONS ?=
 BENCH ?=
+BUNDLE ?= results/$(PRESET)/bundle.zip
+TO ?= tensorboard
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help report plan verify status test test-slurm bench lint format lock clean
+.PHONY: help report bundle audit compare export plan verify status test test-slurm bench lint format lock clean
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -23,6 +25,19 @@ verify: $(VENV)/run.stamp  ## compare the results of PRESET with its specificati
 
 status: $(VENV)/run.stamp  ## say where every cell of PRESET stands, also while it runs
 	@$(BIN)/python scripts/status.py --preset $(PRESET) $(OPTIONS)
+
+bundle: $(VENV)/run.stamp  ## run PRESET and pack report, numbers and provenance: bundle.zip
+	@$(BIN)/snakemake --cores $(CORES) --config preset=$(PRESET) $(OPTIONS) -- bundle
+	@echo "Bundle: results/$(PRESET)/bundle.zip"
+
+audit: $(VENV)/run.stamp  ## check BUNDLE: checksums, and all that its raw curves determine
+	@$(BIN)/python scripts/audit.py $(BUNDLE) $(OPTIONS)
+
+compare: $(VENV)/run.stamp  ## say in what the runs A and B, bundles or results folders, differ
+	@$(BIN)/python scripts/compare.py $(A) $(B) $(OPTIONS)
+
+export: $(VENV)/run.stamp  ## write the learning curves of PRESET for TO: tensorboard or mlflow
+	@$(BIN)/python scripts/export.py --preset $(PRESET) --to $(TO) $(OPTIONS)
 
 test: $(VENV)/dev.stamp  ## run all tests but the cluster's
 	@$(BIN)/python -m pytest -n auto $(OPTIONS)

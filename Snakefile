@@ -5,10 +5,13 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+report: "report/snakemake/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 
 
-for stage in ("data", "corrupt", "train", "theory", "aggregate", "report"):
+for stage in ("data", "corrupt", "train", "theory", "aggregate", "report", "bundle"):
 
     include: f"workflow/rules/{stage}.smk"
 

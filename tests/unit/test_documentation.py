@@ -79,6 +79,15 @@ def test_every_command_of_the_readme_is_in_the_makefile():
     assert {"report", "test"} <= named <= targets
 
 
+def test_the_catalog_of_workflows_finds_what_it_looks_for():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["report"] is True
+    assert usage["software-stack-deployment"]["conda"] is (ROOT / "envs/environment.yaml").is_file()
+    assert 'include: "../Snakefile"\n' in (ROOT / "workflow/Snakefile").read_text()
+    headings = [line for line in MANUAL.splitlines() if line.startswith("## ")]
+    assert headings[:2] == ["## Workflow overview", "## Running the workflow"]
+
+
 def test_locks_name_no_address():
     for lock in (ROOT / "envs").glob("*.txt"):
         assert "://" not in lock.read_text()

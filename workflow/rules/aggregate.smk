@@ -15,7 +15,12 @@ rule tabulate:
     output:
         curves="<results>/tables/{study}/curves.csv",
         summary="<results>/tables/{study}/summary.csv",
-        cells="<results>/tables/{study}/cells.csv",
+        cells=report(
+            "<results>/tables/{study}/cells.csv",
+            caption="../../report/snakemake/cells.rst",
+            category="Tables",
+            labels={"study": "{study}"},
+        ),
         runs="<results>/tables/{study}/runs.csv",
         record="<results>/tables/{study}/run.json",
     log:
@@ -42,7 +47,12 @@ rule claims:
         theory=results_of("all"),
         claims="report/claims.csv",
     output:
-        claims="<results>/tables/claims.csv",
+        claims=report(
+            "<results>/tables/claims.csv",
+            caption="../../report/snakemake/claims.rst",
+            category="Verdicts",
+            labels={"table": "claims"},
+        ),
         record="<results>/tables/claims.csv.run.json",
     log:
         "<logs>/tables/claims.log",

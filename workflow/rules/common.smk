@@ -9,7 +9,10 @@ import sys
 from operator import attrgetter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# People start the Snakefile at the top, the catalog of workflows the one in workflow/.
+ROOT = Path(workflow.basedir)
+ROOT = ROOT.parent if ROOT.name == "workflow" else ROOT
+sys.path.insert(0, str(ROOT / "scripts"))
 
 from rethink import config as presets
 from rethink.files import canonical_json
@@ -30,7 +33,7 @@ gc.set_threshold(100_000)
 prefer_this_python()
 
 try:
-    PRESET = presets.load(config, Path(workflow.basedir) / "config")
+    PRESET = presets.load(config, ROOT / "config")
     GRID = expand_grid(PRESET, PRESET.preset)
 except presets.ConfigError as error:
     raise WorkflowError(str(error)) from None
@@ -140,8 +143,7 @@ def code_of_cell(wildcards):
 @signed
 def settings_of_cells(wildcards, output):
     """Return where cells and images are put. A function of `output` is no trigger for a rerun."""
-    warm = " --warm" if PRESET.warm_start else ""
-    return f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}{warm}"
+    return f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}"
 
 
 def threads_of(cell):

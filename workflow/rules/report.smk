@@ -11,7 +11,13 @@ rule figure:
         sources=lambda wildcards: sources_of(wildcards.study),
         paper=PAPER_VALUES,
     output:
-        svg="<results>/figures/{study}/{figure}.svg",
+        svg=report(
+            "<results>/figures/{study}/{figure}.svg",
+            caption="../../report/snakemake/figure.rst",
+            category="Figures",
+            subcategory="{study}",
+            labels={"figure": "{figure}"},
+        ),
         csv="<results>/figures/{study}/{figure}.csv",
         record="<results>/figures/{study}/{figure}.svg.run.json",
     log:
@@ -35,7 +41,13 @@ rule samples:
             manifest_of(wildcards.dataset, name) for name in GRID.corruptions_of(wildcards.dataset)
         ],
     output:
-        svg="<results>/figures/samples/{dataset}.svg",
+        svg=report(
+            "<results>/figures/samples/{dataset}.svg",
+            caption="../../report/snakemake/samples.rst",
+            category="Figures",
+            subcategory="samples",
+            labels={"figure": "{dataset}"},
+        ),
         csv="<results>/figures/samples/{dataset}.csv",
         record="<results>/figures/samples/{dataset}.svg.run.json",
     log:
@@ -62,7 +74,12 @@ rule html:
         paper=PAPER_VALUES,
         template=TEMPLATES,
     output:
-        html="<results>/report.html",
+        html=report(
+            "<results>/report.html",
+            caption="../../report/snakemake/report.rst",
+            category="Report",
+            labels={"form": "HTML"},
+        ),
         record="<results>/report.html.run.json",
     log:
         "<logs>/report/html.log",
@@ -87,7 +104,12 @@ rule pdf:
             rules.claims.output.claims,
         ],
     output:
-        pdf="<results>/report.pdf",
+        pdf=report(
+            "<results>/report.pdf",
+            caption="../../report/snakemake/report.rst",
+            category="Report",
+            labels={"form": "PDF"},
+        ),
         record="<results>/report.pdf.run.json",
     log:
         "<logs>/report/pdf.log",
