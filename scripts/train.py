@@ -1,10 +1,13 @@
 """Train one cell, all replicates of it: see `rethink.training.cell.train_cell`."""
 
 import argparse
+import json
 import os
+import sys
 from pathlib import Path
 
 from rethink.errors import run_main
+from rethink.warm import hand_over
 
 
 def main() -> None:
@@ -20,7 +23,13 @@ def main() -> None:
     parser.add_argument("--cells-per-gpu", type=int, default=1)
     parser.add_argument("--checkpoint-seconds", type=float, default=8.0)
     parser.add_argument("--placement", choices=("auto", "resident", "streamed"), default="auto")
+    parser.add_argument("--warm", action="store_true", help="in a fork of one process for all")
     arguments = parser.parse_args()
+    alone = json.loads(arguments.spec).get("processes", 1) == 1 and arguments.threads == 1
+    if arguments.warm and alone:
+        code = hand_over([argument for argument in sys.argv[1:] if argument != "--warm"])
+        if code is not None:
+            sys.exit(code)
     # Read when torch is loaded, and when CUDA starts.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -276,6 +276,7 @@ class Preset(Section):
     cells_per_gpu: Count = 1
     gpus: Count = 1
     placement: Literal["auto", "resident", "streamed"] = "auto"
+    warm_start: bool = True
     datasets: dict[Name, DatasetSettings] = {}
     training: Settings = Settings()
     models: dict[ModelName, ModelSettings] = {}

@@ -14,7 +14,9 @@ from pathlib import Path
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 # Modules that watch or report the work but do not take part in it: editing them changes no result.
-BOOKKEEPING = frozenset({"rethink.errors", "rethink.provenance", "rethink.training.devices"})
+BOOKKEEPING = frozenset(
+    {"rethink.errors", "rethink.provenance", "rethink.training.devices", "rethink.warm"}
+)
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 

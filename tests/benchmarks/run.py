@@ -1,4 +1,4 @@
-"""Run the benchmarks of this folder: every other file in it is one, a command line of its own.
+"""Run the benchmarks of this folder, command lines of their own; `standard_*` is what they share.
 
 Without names all run, in turn, each in a process of its own. Arguments after ``--`` go to them.
 """
@@ -18,7 +18,11 @@ from rethink.provenance import git_state, machine, software
 
 def main() -> None:
     """Run the benchmarks that are asked for; the exit code counts those that failed."""
-    known = {path.stem: path for path in sorted(HERE.glob("*.py")) if path.stem != "run"}
+    known = {
+        path.stem: path
+        for path in sorted(HERE.glob("*.py"))
+        if not path.stem.startswith(("run", "standard"))
+    }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
     own, given = split(sys.argv[1:])

@@ -199,6 +199,22 @@ EVERYTHING = {
 
 
 @pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_a_perceptrons_own_gradients_are_those_of_autograd(noisy, settings):
+    cell = spec(replicates=2, **settings)
+    runs = [trainer(noisy, cell, [0, 1]) for _ in range(2)]
+    assert all(run.by_hand for run in runs)
+    runs[1].by_hand = False
+    for run in runs:
+        run.steps = 3
+        run._train_epoch(lambda: None)
+    assert all(velocity.count_nonzero() for velocity in runs[0].optimizer.velocity)
+    for kind in ("velocity", "parameters"):
+        ours, theirs = (getattr(run.optimizer, kind) for run in runs)
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(runs[0].sums, runs[1].sums)
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
 def test_replicates_together_equal_each_alone(noisy, settings):
     cell = spec(replicates=3, epochs=5, **settings)
     together = histories(noisy, cell, [0, 1, 2])

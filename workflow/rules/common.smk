@@ -143,7 +143,8 @@ def code_of_cell(wildcards):
 @signed
 def settings_of_cells(wildcards, output):
     """Return where cells and images are put. A function of `output` is no trigger for a rerun."""
-    return f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}"
+    warm = " --warm" if PRESET.warm_start else ""
+    return f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}{warm}"
 
 
 def threads_of(cell):

@@ -222,11 +222,16 @@ class Dropout(nn.Module):
         self.generators: Sequence[torch.Generator] = ()
 
     def forward(self, values: Tensor) -> Tensor:
+        mask = self.mask(values)
+        return values if mask is None else values * mask
+
+    def mask(self, values: Tensor) -> Tensor | None:
+        """Return what to multiply `values` by, or None where nothing is dropped."""
         if not self.training or self.probability == 0:
-            return values
+            return None
         keep = 1 - self.probability
         mask = torch.empty_like(values)
         parts = mask.unbind() if len(self.generators) > 1 else (mask,)
         for part, generator in zip(parts, self.generators, strict=True):
             part.bernoulli_(keep, generator=generator)
-        return values * mask.div_(keep)
+        return mask.div_(keep)

@@ -1,6 +1,7 @@
 """The training loop: one for all models, deterministic, and free to stop after any step."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -70,6 +71,12 @@ class Trainer:
             settings["momentum"],
             settings["weight_decay"],
             settings["weight_decay_parameters"],
+        )
+        self.by_hand = (
+            hasattr(self.network, "add_gradients")
+            and settings["optimizer"] == "momentum"
+            and spec["numerics"] != "bf16"
+            and self.team.size == 1
         )
         self.dropouts = [
             layer
@@ -146,7 +153,13 @@ class Trainer:
 
     def _train_step(self, images: Tensor, labels: Tensor, learning_rate: float) -> None:
         self._seed_dropout()
-        logits, *auxiliary = self._outputs(self.forward, images)
+        kept: Any = None
+        if self.by_hand:
+            logits, kept = self.network.logits(images)
+            logits.requires_grad_()
+            auxiliary: list[Tensor] = []
+        else:
+            logits, *auxiliary = self._outputs(self.forward, images)
         smoothing = self.settings["label_smoothing"]
         losses = cross_entropy(logits, labels, smoothing)
         total = losses.mean(1)
@@ -157,8 +170,13 @@ class Trainer:
         start, stop = self._bounds(self.step)
         share = self.team.size * labels.shape[1] / (stop - start)
         # Replicates share no parameter: the gradient of the sum is that of each by itself.
-        gradients = self.team.gradients(total.sum() * share, self.optimizer.parameters)
-        self.optimizer.step(gradients, learning_rate)
+        if self.by_hand:
+            (slope,) = torch.autograd.grad(total.sum() * share, logits)
+            add = functools.partial(self.network.add_gradients, kept, slope)
+            self.optimizer.step_with(add, learning_rate)
+        else:
+            gradients = self.team.gradients(total.sum() * share, self.optimizer.parameters)
+            self.optimizer.step(gradients, learning_rate)
         self.team.average_(self.averages)
         with torch.no_grad():
             hits = (logits.argmax(-1) == labels).sum(1)

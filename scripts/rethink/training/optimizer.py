@@ -4,13 +4,16 @@ Not `torch.optim`: constructing one of its optimizers imports 900 modules, which
 training a small cell.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor
 
 from rethink.errors import RethinkError
+
+# Sets each tensor of the first list to factor x tensor + gradient.
+AddGradients = Callable[[Sequence[Tensor], Sequence[float]], None]
 
 
 class Momentum:
@@ -61,6 +64,17 @@ class Momentum:
                 alpha=self.weight_decay,
             )
         self._update(gradients, learning_rate)
+
+    @torch.no_grad()
+    def step_with(self, add: AddGradients, learning_rate: float) -> None:
+        """Update the parameters, their gradients added to the velocities where they are computed."""
+        factors = [self.momentum] * len(self.velocity)
+        for i in self.decayed:
+            self.velocity[i].mul_(self.momentum)
+            self.velocity[i].add_(self.parameters[i], alpha=self.weight_decay)
+            factors[i] = 1.0
+        add(self.velocity, factors)
+        torch._foreach_add_(self.parameters, self.velocity, alpha=-learning_rate)
 
     def _update(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
         torch._foreach_mul_(self.velocity, self.momentum)
