@@ -69,6 +69,7 @@ class Settings(Section):
     learning_rate: Positive | None = None
     momentum: Annotated[Number, Field(ge=0, lt=1)] | None = None
     learning_rate_decay: Annotated[Number, Field(gt=0, le=1)] | None = None
+    learning_rate_drops: tuple[Count, ...] | None = None
     weight_decay: NotNegative | None = None
     weight_decay_parameters: tuple[str, ...] | None = None
     random_crop: bool | None = None
@@ -79,7 +80,7 @@ class Settings(Section):
     evaluate_every: Count | None = None
     fit_accuracy: Annotated[Number, Field(gt=0, le=1)] | None = None
     train_examples: Count | None = None
-    optimizer: Literal["momentum", "rmsprop"] | None = None
+    optimizer: Literal["momentum", "rmsprop", "adam"] | None = None
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)] | None = None
     random_resized_crop: Annotated[Number, Field(ge=0, le=1)] | None = None
     color_distortion: bool | None = None
@@ -121,7 +122,7 @@ class DatasetSettings(Section):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     image_size: Annotated[Whole, Field(ge=4)] | None = None
     crop: Annotated[Whole, Field(ge=4)] | None = None
-    whitening: Literal["after_crop", "before_crop", "fixed"] = "after_crop"
+    whitening: Literal["after_crop", "before_crop", "fixed", "dataset"] = "after_crop"
     corrupted_area: Literal["image", "crop"] = "image"
 
     @field_validator("kind")

@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_size": 128,
     "momentum": 0.9,
     "learning_rate_decay": 0.95,
+    "learning_rate_drops": (),
     "weight_decay": 0.0,
     "random_crop": False,
     "flip": False,
@@ -364,6 +365,7 @@ class _Resolver:
             **DEFAULTS,
             "learning_rate": entry.learning_rate,
             "weight_decay_parameters": list(entry.weight_decay_parameters),
+            **entry.schedule,
             **self.preset.training.given(),
         }
         coefficient = entry.weight_decay

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from rethink.models import alexnet, inception, layers, mlp
+from rethink.models import alexnet, inception, layers, mlp, wide_resnet
 
 PAPER = [
     (mlp, {"hidden": [512]}, 1_209_866),
@@ -13,6 +13,13 @@ PAPER = [
     (alexnet, {}, 1_387_786),
     (inception, {"batch_norm": True}, 1_649_402),
     (inception, {"batch_norm": False}, 1_649_402),
+]
+
+
+# Of the first author's repository, on whole images.
+DEMO = [
+    (wide_resnet, {}, 369_498),
+    (mlp, {"hidden": [512], "bias": False, "initialization": "fan_in_uniform"}, 1_577_984),
 ]
 
 
@@ -32,7 +39,13 @@ def test_parameter_counts_are_those_of_the_paper(module, arguments, expected):
     assert sum(parameter.numel() for parameter in network.parameters()) == expected
 
 
-@pytest.mark.parametrize("module, arguments, expected", PAPER)
+@pytest.mark.parametrize("module, arguments, expected", DEMO)
+def test_parameter_counts_are_those_of_the_demonstration(module, arguments, expected):
+    network = module.build((3, 32, 32), 10, **arguments)
+    assert sum(parameter.numel() for parameter in network.parameters()) == expected
+
+
+@pytest.mark.parametrize("module, arguments, expected", PAPER + DEMO)
 @pytest.mark.parametrize("shape", [(1, 7, 7), (1, 1, 1), (3, 5, 10)])
 def test_any_image_size_and_class_count(module, arguments, expected, shape):
     channels, height, width = shape
@@ -58,6 +71,29 @@ def test_initial_logits_are_of_the_order_of_one(module, arguments, expected):
     network = built(module, arguments)
     images = torch.randn(1, 16, 28, 28, 3, generator=generator(5))
     assert 1e-3 < network(images).std() < 10
+
+
+def test_a_perceptron_without_biases_scales_with_its_input():
+    network = built(mlp, {"hidden": [16, 8], "bias": False}, (1, 5, 5), replicates=2)
+    images = torch.randn(2, 8, 5, 5, 1, generator=generator(5))
+    torch.testing.assert_close(network(3 * images), 3 * network(images))
+
+
+def test_a_block_adds_to_its_shortcut():
+    """With its second convolution at zero a block is its shortcut, of what the first ReLU leaves."""
+    network = built(wide_resnet, {"depth": 10, "width": 2})
+    same, changed = (wide_resnet.Block(*sizes, 0.0) for sizes in ((8, 8, 1), (8, 16, 2)))
+    maps = torch.randn(4, 8, 5, 5, generator=generator(3))
+    for block in (same, changed):
+        layers.initialize(nn.Sequential(block), [generator()])
+        with torch.no_grad():
+            block.conv2.weight.zero_()
+    assert torch.equal(same(maps), maps)
+    expected = F.conv2d(changed.norm1(maps), changed.shortcut.weight, stride=2)
+    torch.testing.assert_close(changed(maps), expected)
+    assert [block.conv1.weight.shape[0] for block in network.blocks] == [32, 64, 128]
+    with pytest.raises(ValueError, match="6 n"):
+        wide_resnet.build((3, 8, 8), 10, depth=27)
 
 
 def test_the_published_weight_decay_finds_its_layers():

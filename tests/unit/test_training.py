@@ -24,9 +24,9 @@ from rethink.errors import RethinkError
 from rethink.files import canonical_json
 from rethink.training import data, devices, metrics, numerics
 from rethink.training.checkpoint import Stopped
-from rethink.training.data import Images, load, whiten
+from rethink.training.data import Images, channel_statistics, load, whiten, whitened
 from rethink.training.engine import Trainer, cross_entropy
-from rethink.training.optimizer import Momentum, RMSProp
+from rethink.training.optimizer import Adam, Momentum, RMSProp
 
 CPU = torch.device("cpu")
 
@@ -52,6 +52,17 @@ def test_whitening_of_a_real_sized_image_has_deviation_one():
     images = np.random.default_rng(0).integers(0, 256, (5, 28, 28, 3)).astype(np.uint8)
     assert ((whiten(torch.from_numpy(images)).flatten(1).std(1) - 1).abs() < 0.02).all()
     assert whiten(torch.full((2, 28, 28, 3), 77)).abs().max() < 1e-5
+
+
+def test_the_whitening_of_a_dataset_is_that_of_its_training_images():
+    pixels = np.random.default_rng(0).integers(0, 200, (2050, 3, 4, 3)).astype(np.uint8)
+    pixels[..., 2] = 7
+    statistics = channel_statistics(pixels)
+    values = whitened(torch.from_numpy(pixels), torch.empty(0), "dataset", statistics)
+    flat = values.double().flatten(0, 2)
+    torch.testing.assert_close(flat.mean(0), torch.zeros(3).double(), atol=1e-6, rtol=0)
+    expected = torch.tensor([1.0, 1.0, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(flat.std(0, correction=0), expected, atol=1e-6, rtol=0)
 
 
 @settings(max_examples=40, deadline=None)
@@ -157,6 +168,25 @@ def test_rmsprop_decays_weights_by_their_gradient():
         plain.step([gradient + 0.1 * theirs], 0.05)
         decayed.step([gradient.clone()], 0.05)
     torch.testing.assert_close(ours, theirs)
+
+
+def test_adam_equals_torchs():
+    first = {"a": torch.randn(4, 3, dtype=torch.float64), "b": torch.zeros(3, dtype=torch.float64)}
+    ours, theirs = ({name: v.clone() for name, v in first.items()} for _ in range(2))
+    optimizer = Adam(ours.items(), 0.8, 0.1, ["a"])
+    groups = [{"params": [theirs["a"]], "weight_decay": 0.1}, {"params": [theirs["b"]]}]
+    reference = torch.optim.Adam(groups, lr=0.1, betas=(0.8, 0.999))
+    for step in range(7):
+        gradients = [torch.randn_like(value) for value in first.values()]
+        for parameter, gradient in zip(theirs.values(), gradients, strict=True):
+            parameter.grad = gradient.clone()
+        for group in reference.param_groups:
+            group["lr"] = 0.1 * 0.5**step
+        reference.step()
+        optimizer.step(gradients, 0.1 * 0.5**step)
+    for name in first:
+        torch.testing.assert_close(ours[name], theirs[name])
+    assert len(optimizer.memory) == 5
 
 
 def test_weight_decay_on_nothing_is_an_error():
@@ -279,7 +309,7 @@ def colored(tmp_path_factory):
 
 
 @pytest.mark.parametrize("settings", [{}, EVERYTHING, DISTORT], ids=["plain", "crop", "distort"])
-@pytest.mark.parametrize("whitening", ["after_crop", "before_crop", "fixed"])
+@pytest.mark.parametrize("whitening", ["after_crop", "before_crop", "fixed", "dataset"])
 def test_streamed_and_resident_images_train_to_the_same_bits(colored, settings, whitening):
     cell = spec(replicates=2, epochs=2, train_examples=100, top5=True, **settings)
     cell["input"]["whitening"] = whitening
@@ -302,7 +332,7 @@ def test_images_are_streamed_where_memory_is_short(colored, monkeypatch):
         assert (examples.train.images.streamed, examples.test.images.streamed) == (streamed,) * 2
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["momentum", "rmsprop", "adam"])
 def test_a_run_stopped_inside_an_epoch_goes_on_with_its_next_batch(colored, optimizer):
     """Streamed: the batches that were being read ahead are read again, no other is."""
     settings = DISTORT | {"optimizer": optimizer, "dropout": 0.5, "label_smoothing": 0.1}
@@ -383,6 +413,12 @@ def test_learning_rate_decays_per_epoch(clean):
     rows = histories(clean, spec(epochs=3, learning_rate=0.1, learning_rate_decay=0.5))[0].rows
     assert [row["learning_rate"] for row in rows] == [0.1, 0.05, 0.025]
     assert [row["step"] for row in rows] == [3, 6, 9]
+
+
+def test_learning_rate_drops_to_a_tenth_after_the_epochs_named(clean):
+    settings = {"learning_rate": 0.1, "learning_rate_decay": 1.0, "learning_rate_drops": [1, 3]}
+    rows = histories(clean, spec(epochs=4, **settings))[0].rows
+    assert [row["learning_rate"] for row in rows] == pytest.approx([0.1, 0.01, 0.01, 0.001])
 
 
 def test_divergence_is_a_result(clean):

@@ -74,6 +74,7 @@ MODELS = {
     "mlp": ("mlp", {"hidden": [32]}),
     "alexnet": ("alexnet", {}),
     "inception": ("inception", {"batch_norm": True}),
+    "convex_mlp": ("convex_mlp", {"hidden": [32, 16], "batch_norm": True}),
 }
 
 
@@ -86,6 +87,7 @@ def spec(model="mlp", replicates=1, numerics="fp32", crop=7, seed=0, processes=1
         "learning_rate": 0.02,
         "momentum": 0.9,
         "learning_rate_decay": 0.95,
+        "learning_rate_drops": [],
         "weight_decay": 0.0,
         "weight_decay_parameters": ["*.weight"],
         "random_crop": False,

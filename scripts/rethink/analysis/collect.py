@@ -15,6 +15,7 @@ from rethink.analysis.tables import (
     BEST_TOP5,
     CELL,
     COLUMNS,
+    CONVEXITY,
     EPOCH,
     NUMBER,
     OPTIONAL,
@@ -75,9 +76,17 @@ def aggregate(
 
 
 def _present(frame: pd.DataFrame, optional: dict[str, str]) -> dict[str, str]:
-    """Return the `optional` columns if some cell has a value there; a count alone is none."""
-    there = [c for c in optional if c in frame.columns and not c.endswith("_n")]
-    return optional if there and frame[there].notna().to_numpy().any() else {}
+    """Return the `optional` columns that belong together if some cell has a value in one of them.
+
+    A count alone is none.
+    """
+    kept: dict[str, str] = {}
+    for convexity in (False, True):
+        group = {c: kind for c, kind in optional.items() if c.startswith(CONVEXITY) == convexity}
+        there = [c for c in group if c in frame.columns and not c.endswith("_n")]
+        if there and frame[there].notna().to_numpy().any():
+            kept |= group
+    return kept
 
 
 def _dataset(path: Path) -> tuple[str, dict[str, int]]:
@@ -191,7 +200,7 @@ def _replicate(entry: Any, path: Path) -> dict[str, Any]:
         if key not in entry:
             raise RethinkError(f"{path}: key '{key}' is missing in a replicate")
         row[key] = _finite(entry[key], path, key)
-    for key in (*TOP5, BEST_TOP5):
+    for key in (*TOP5, BEST_TOP5, CONVEXITY):
         row[key] = _finite(entry.get(key), path, key)
     if status == "fitted" and row["time_to_fit_epochs"] is None:
         raise RethinkError(
@@ -285,7 +294,7 @@ def _over_replicates(cell: dict[str, Any], datasets: dict[str, dict[str, int]]) 
         "train_seconds": run["train_seconds"],
         "device": run["device_name"] if run["device_type"] != "cpu" else "CPU",
     }
-    for value in (*SUMMARIZED, *TOP5, BEST_TOP5):
+    for value in (*SUMMARIZED, *TOP5, BEST_TOP5, CONVEXITY):
         numbers = [math.nan if row[value] is None else row[value] for row in rows]
         result |= {f"{value}_{k}": v for k, v in spread(numbers)._asdict().items()}
     return result

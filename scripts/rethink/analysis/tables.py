@@ -51,6 +51,8 @@ STATISTICS = ("mean", "sd", "min", "max", "n")
 # of a table has them.
 TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
 BEST_TOP5 = "best_test_top5_accuracy"
+# The same of networks that are convex in their input.
+CONVEXITY = "convexity_excess"
 
 EPOCH = {"replicate": WHOLE, "epoch": WHOLE, "step": WHOLE, "learning_rate": NUMBER}
 COLUMNS: dict[str, dict[str, str]] = {
@@ -118,10 +120,12 @@ COLUMNS: dict[str, dict[str, str]] = {
     },
 }
 OPTIONAL: dict[str, dict[str, str]] = {
-    "curves": dict.fromkeys(TOP5, NUMBER),
-    "summary": dict.fromkeys((*TOP5, BEST_TOP5), NUMBER),
+    "curves": dict.fromkeys((*TOP5, CONVEXITY), NUMBER),
+    "summary": dict.fromkeys((*TOP5, BEST_TOP5, CONVEXITY), NUMBER),
     "cells": {
-        f"{v}_{s}": WHOLE if s == "n" else NUMBER for v in (*TOP5, BEST_TOP5) for s in STATISTICS
+        f"{v}_{s}": WHOLE if s == "n" else NUMBER
+        for v in (*TOP5, BEST_TOP5, CONVEXITY)
+        for s in STATISTICS
     },
     "runs": {},
 }

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from rethink import seeds
 from rethink.datasets.store import Arrays
+from rethink.errors import RethinkError
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
 from rethink.training.data import generator, image_statistics, whitened
@@ -96,6 +97,11 @@ class Points:
         top, left = ((side - crop) // 2 for side in pixels.shape[1:3])
         crops = pixels[:, top : top + crop, left : left + crop]
         whitening = cell["input"].get("whitening", "after_crop")
+        if whitening == "dataset":
+            raise RethinkError(
+                f"{cell['name']}: critical_samples measures gray levels, which weigh differently in "
+                f"each channel with the whitening 'dataset' of {cell['dataset']}; choose another"
+            )
         images = whitened(crops, pixels, whitening)
         if whitening == "fixed":
             return cls(images, torch.full((len(images),), 1 / 127.5, device=device))

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 
 from rethink.fields import Count, NotNegative, Number, Positive, Section
 
-Scheme = Literal["glorot_uniform", "he_normal", "lecun_normal"]
+Scheme = Literal["fan_in_uniform", "glorot_uniform", "he_normal", "lecun_normal"]
+ConvexScheme = Literal["positive", "fan_in_uniform", "glorot_uniform", "he_normal", "lecun_normal"]
 
 
 def _odd(value: int) -> int:
@@ -51,7 +52,7 @@ class NormalizedInceptionArguments(InceptionArguments):
 class AlexNetArguments(Arguments):
     """See `rethink.models.alexnet.build`."""
 
-    initialization: Literal["tutorial", "glorot_uniform", "he_normal", "lecun_normal"] = "tutorial"
+    initialization: Literal["tutorial", Scheme] = "tutorial"
     padding: Literal["same", "symmetric"] = "same"
     lrn: bool = True
     lrn_size: Annotated[Count, AfterValidator(_odd)] = 9
@@ -66,6 +67,37 @@ class InceptionV3Arguments(Arguments):
     auxiliary_weight: NotNegative = 0.4
 
 
+class ConvexArguments(Arguments):
+    """See `rethink.models.convex_mlp.build`."""
+
+    initialization: ConvexScheme = "positive"
+
+
+class UsualConvexArguments(Arguments):
+    """The same of networks that start as usual."""
+
+    initialization: ConvexScheme = "fan_in_uniform"
+
+
+class ConvexAllCNNArguments(UsualConvexArguments):
+    """See `rethink.models.convex_allcnn.build`."""
+
+    batch_norm: bool = True
+
+
+class ConvexDenseNetArguments(UsualConvexArguments):
+    """See `rethink.models.convex_densenet.build`."""
+
+    growth: Count = 12
+    block_layers: Count = 12
+
+
+class DemoPerceptronArguments(Arguments):
+    """See `rethink.models.mlp.build`."""
+
+    initialization: Scheme = "fan_in_uniform"
+
+
 ARGUMENTS: dict[str, type[Arguments]] = {
     "inception": NormalizedInceptionArguments,
     "inception_no_bn": InceptionArguments,
@@ -73,6 +105,13 @@ ARGUMENTS: dict[str, type[Arguments]] = {
     "mlp_3x512": PerceptronArguments,
     "mlp_1x512": PerceptronArguments,
     "inception_v3": InceptionV3Arguments,
+    "convex_mlp_1x512": ConvexArguments,
+    "convex_mlp_3x512": ConvexArguments,
+    "convex_mlp_3x512_usual": UsualConvexArguments,
+    "convex_mlp_3x512_bn": UsualConvexArguments,
+    "convex_allcnn": ConvexAllCNNArguments,
+    "convex_densenet": ConvexDenseNetArguments,
+    "mlp_1x512_demo": DemoPerceptronArguments,
 }
 
 

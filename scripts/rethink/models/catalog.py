@@ -4,6 +4,8 @@ A new architecture is one module with a `build` function and one entry here. The
 resolved into every cell's specification, so that the training code never reads this file.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -12,7 +14,8 @@ class ModelEntry(NamedTuple):
 
     `weight_decay` is the coefficient that the regularizer of that name switches on, and
     `weight_decay_parameters` the patterns of the parameter names that it acts on. The paper gives
-    neither; README and report list them among the deviations.
+    neither; README and report list them among the deviations. `schedule` holds further training
+    settings, where the published schedule is not the paper's.
     """
 
     title: str
@@ -23,7 +26,15 @@ class ModelEntry(NamedTuple):
     weight_decay_parameters: tuple[str, ...]
     paper_parameters: int | None
     megaflops: float
+    schedule: Mapping[str, Any] = MappingProxyType({})
 
+
+# Of the convex networks with batch normalization; the publication's own code never appeared, and a
+# re-implementation that two of its authors supervised has Adam.
+ADAM = {"optimizer": "adam"}
+# Of the first author's demonstration: 300 epochs, the rate divided by ten after half and three
+# quarters of them.
+DEMO = {"learning_rate_decay": 1.0, "learning_rate_drops": [150, 225], "epochs": 300}
 
 MODELS = {
     "inception": ModelEntry(
@@ -58,5 +69,87 @@ MODELS = {
         ("*.conv.weight", "*fc.weight"),
         None,
         34_275.0,
+    ),
+    # Sivaprasad et al. 2021. Without normalization the weights
+    # start so that a layer passes on its inputs' mean, or as usual: then the deep one hardly moves.
+    "convex_mlp_1x512": ModelEntry(
+        "Convex MLP 1x512",
+        "convex_mlp",
+        {"hidden": [512]},
+        0.01,
+        1e-4,
+        ("*.weight",),
+        None,
+        4.85,
+    ),
+    "convex_mlp_3x512": ModelEntry(
+        "Convex MLP 3x512",
+        "convex_mlp",
+        {"hidden": [512, 512, 512]},
+        0.01,
+        1e-4,
+        ("*.weight",),
+        None,
+        7.99,
+    ),
+    "convex_mlp_3x512_usual": ModelEntry(
+        "Convex MLP 3x512, usual start",
+        "convex_mlp",
+        {"hidden": [512, 512, 512], "initialization": "fan_in_uniform"},
+        0.01,
+        1e-4,
+        ("*.weight",),
+        None,
+        7.99,
+    ),
+    "convex_mlp_3x512_bn": ModelEntry(
+        "Convex MLP 3x512, BatchNorm",
+        "convex_mlp",
+        {
+            "hidden": [512, 512, 512],
+            "batch_norm": True,
+            "initialization": "fan_in_uniform",
+        },
+        0.001,
+        1e-4,
+        ("*.weight",),
+        None,
+        7.99,
+        ADAM,
+    ),
+    "convex_allcnn": ModelEntry(
+        "Convex All-CNN",
+        "convex_allcnn",
+        {},
+        0.001,
+        1e-3,
+        ("*.weight",),
+        None,
+        1287.6,
+        ADAM,
+    ),
+    "convex_densenet": ModelEntry(
+        "Convex DenseNet",
+        "convex_densenet",
+        {},
+        0.001,
+        1e-4,
+        ("*.weight",),
+        None,
+        1298.6,
+        ADAM,
+    ),
+    # The first author's repository fitting-random-labels, on whole images of 32 pixels.
+    "wrn_28_1": ModelEntry("WRN-28-1", "wide_resnet", {}, 0.1, 1e-4, ("*",), None, 328.9, DEMO),
+    "mlp_1x512_demo": ModelEntry(
+        "MLP 1x512 without biases",
+        "mlp",
+        {"hidden": [512], "bias": False, "initialization": "fan_in_uniform"},
+        0.01,
+        1e-4,
+        ("*",),
+        None,
+        6.32,
+        DEMO,
     ),
 }

@@ -46,8 +46,15 @@ def scaled_normal(scale: float) -> Fill:
     return fill
 
 
+def fan_in_uniform(weight: Tensor, fan_in: int, fan_out: int, generator: torch.Generator) -> None:
+    """Fill with U(-a, a), a = 1 / sqrt(fan_in): PyTorch's own default."""
+    bound = 1 / math.sqrt(fan_in)
+    weight.uniform_(-bound, bound, generator=generator)
+
+
 # By the names that a preset may give; biases start at 0 with each of them.
 INITIALIZATIONS: dict[str, Fill] = {
+    "fan_in_uniform": fan_in_uniform,
     "glorot_uniform": glorot_uniform,
     "he_normal": scaled_normal(2.0),
     "lecun_normal": scaled_normal(1.0),
@@ -75,23 +82,29 @@ def halved(size: int) -> int:
 
 
 class Dense(nn.Module):
-    """K independent affine maps: (K, N, inputs) -> (K, N, outputs), or without K where K = 1."""
+    """K independent affine maps: (K, N, inputs) -> (K, N, outputs), or without K where K = 1.
+
+    With `bias` None they are linear.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, fill: Fill, bias: float = 0.0, replicates: int = 1
+        self, inputs: int, outputs: int, fill: Fill, bias: float | None = 0.0, replicates: int = 1
     ):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(replicates, inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(replicates, outputs))
+        self.bias = None if bias is None else nn.Parameter(torch.empty(replicates, outputs))
         self.fill, self.bias_value = fill, bias
 
     def initialize(self, generators: Sequence[torch.Generator]) -> None:
         inputs, outputs = self.weight.shape[1:]
         for weight, generator in zip(self.weight, generators, strict=True):
             self.fill(weight, inputs, outputs, generator)
-        self.bias.fill_(self.bias_value)
+        if self.bias is not None:
+            self.bias.fill_(self.bias_value)
 
     def forward(self, values: Tensor) -> Tensor:
+        if self.bias is None:
+            return values @ (self.weight.squeeze(0) if values.dim() == 2 else self.weight)
         if values.dim() == 2:
             return torch.addmm(self.bias.squeeze(0), values, self.weight.squeeze(0))
         return torch.baddbmm(self.bias.unsqueeze(1), values, self.weight)
@@ -175,15 +188,24 @@ class LocalResponseNorm(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalization followed by ReLU; it shifts but does not scale (TF-slim's default).
 
+    Another `activation` may follow; it may work in place. Maps are (N, channels, H, W) or
+    (N, channels).
+
     One learnable vector per channel, the same as a bias: hence the equal parameter counts of the
     paper's networks with and without it. A learnable `scale` adds a second one. The running
     averages keep `decay` of their value per step.
     """
 
     def __init__(
-        self, channels: int, scale: bool = False, decay: float = 0.9, epsilon: float = 1e-3
+        self,
+        channels: int,
+        scale: bool = False,
+        decay: float = 0.9,
+        epsilon: float = 1e-3,
+        activation: Callable[[Tensor], Tensor] = F.relu_,
     ):
         super().__init__()
+        self.activation = activation
         self.shift = nn.Parameter(torch.empty(channels))
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
@@ -210,7 +232,7 @@ class BatchNorm(nn.Module):
             self.momentum,
             self.epsilon,
         )
-        return F.relu_(normalized)
+        return self.activation(normalized)
 
 
 class Dropout(nn.Module):

@@ -60,13 +60,34 @@ def scale(pixels: Tensor) -> Tensor:
     return pixels.float().div_(127.5).sub_(1)
 
 
-def whitened(crops: Tensor, images: Tensor, whitening: str) -> Tensor:
+def channel_statistics(pixels: np.ndarray) -> Tensor:
+    """Return mean and standard deviation of every channel of images (N, H, W, C): (2, C), 0..255.
+
+    From exact sums; may be given a memory map. A channel that is the same everywhere is divided
+    by 1.
+    """
+    sums = np.zeros((2, pixels.shape[-1]), dtype=np.int64)
+    for start in range(0, len(pixels), CHUNK):
+        part = np.asarray(pixels[start : start + CHUNK]).reshape(-1, pixels.shape[-1])
+        sums += part.sum(0, dtype=np.int64), np.square(part, dtype=np.int64).sum(0)
+    mean, square = sums / (pixels.size // pixels.shape[-1])
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    return torch.from_numpy(np.stack((mean, np.where(deviation > 0, deviation, 1)))).float()
+
+
+def whitened(
+    crops: Tensor, images: Tensor, whitening: str, channels: Tensor | None = None
+) -> Tensor:
     """Return the `crops` (N, h, w, C) of `images` (N, H, W, C), 0..255, as the networks see them.
 
     ``after_crop`` : each whitened by its own statistics (the order of Appendix A).
     ``before_crop`` : by those of the whole image, before any augmentation.
     ``fixed`` : scaled to -1..1.
+    ``dataset`` : by the statistics `channels` of the training set, see `channel_statistics`.
     """
+    if channels is not None:
+        mean, deviation = channels
+        return (crops.float() - mean).div_(deviation)
     if whitening == "fixed":
         return scale(crops)
     return whiten(crops, image_statistics(images) if whitening == "before_crop" else None)
@@ -85,6 +106,7 @@ class Images:
     placement : ``resident`` on the device, ``streamed`` from the map batch by batch, or ``auto``
         by their size. The batches are the same to the bit.
     rows : the images of the set by their place in `pixels`; None for all.
+    channels : statistics for the whitening ``dataset``.
     """
 
     def __init__(
@@ -96,21 +118,23 @@ class Images:
         whitening: str = "after_crop",
         placement: str = "auto",
         rows: np.ndarray | None = None,
+        channels: Tensor | None = None,
     ):
         self.count = len(pixels) if rows is None else len(rows)
-        height, width, channels = pixels.shape[1:]
+        height, width, depth = pixels.shape[1:]
         self.crop, self.device, self.whitening = crop, device, whitening
+        self.channels = None if channels is None else channels.to(device)
         self.margins = (height - crop, width - crop)
         self.streamed = placement == "streamed" or (
             placement == "auto"
-            and self.count * height * width * channels > FREE_SHARE * _free_bytes(device)
+            and self.count * height * width * depth > FREE_SHARE * _free_bytes(device)
         )
         self._pixels, self._rows, self._whitened = pixels, rows, None
         if self.streamed:
             return
         source = _tensor(pixels if rows is None else pixels[rows])
-        if 4 * self.count * crop**2 * channels <= RESIDENT_BYTES:
-            self._whitened = torch.empty((self.count, crop, crop, channels), device=device)
+        if 4 * self.count * crop**2 * depth <= RESIDENT_BYTES:
+            self._whitened = torch.empty((self.count, crop, crop, depth), device=device)
             for start in range(0, self.count, CHUNK):
                 part = slice(start, start + CHUNK)
                 self._whitened[part] = self._finish(source[part].to(device), None)
@@ -182,7 +206,7 @@ class Images:
         else:
             flat = {name: values.flatten() for name, values in drawn.items()}
             crops = augment(pixels, self.crop, flat)
-        return whitened(crops, pixels, self.whitening)
+        return whitened(crops, pixels, self.whitening, self.channels)
 
     @staticmethod
     def _shaped(rows: Tensor, index: Tensor | slice) -> Tensor:
@@ -254,13 +278,16 @@ def load(
             f"{spec['name']}: color_distortion needs colour images; those of {arrays.name} have "
             f"{channels} channels"
         )
+    statistics = channel_statistics(arrays.train_images) if whitening == "dataset" else None
     chosen, held_out = _choose(len(arrays.train_labels), spec)
     augmented = any(settings[key] for key in AUGMENTATIONS)
 
     def examples(index: np.ndarray, augmented: bool) -> Examples:
         rows = None if len(index) == len(arrays.train_labels) else index
         return Examples(
-            Images(arrays.train_images, crop, device, augmented, whitening, placement, rows),
+            Images(
+                arrays.train_images, crop, device, augmented, whitening, placement, rows, statistics
+            ),
             _labels(arrays.train_labels[index], device),
             _labels(arrays.train_labels_true[index], device),
             None
@@ -272,7 +299,15 @@ def load(
         train=examples(chosen, augmented),
         validation=examples(held_out, False) if len(held_out) else None,
         test=Examples(
-            Images(arrays.test_images, crop, device, False, whitening, placement),
+            Images(
+                arrays.test_images,
+                crop,
+                device,
+                False,
+                whitening,
+                placement,
+                channels=statistics,
+            ),
             _labels(arrays.test_labels_given, device),
             _labels(arrays.test_labels, device),
         ),

@@ -13,8 +13,9 @@ from torch import Tensor
 from rethink import seeds
 from rethink.errors import RethinkError
 from rethink.models.layers import Dropout, initialize
+from rethink.training.convexity import Segments
 from rethink.training.data import Data, Epoch, Examples, generator
-from rethink.training.metrics import History
+from rethink.training.metrics import CONVEXITY, History
 from rethink.training.numerics import autocast
 from rethink.training.optimizer import OPTIMIZERS
 from rethink.training.team import Alone
@@ -23,6 +24,7 @@ from rethink.training.team import Alone
 EVALUATION_BATCH = 1000
 EVALUATION_VALUES = 2**26
 TOP = 5
+DROP = 0.1  # the factor of `learning_rate_drops`
 
 
 class Trainer:
@@ -66,6 +68,8 @@ class Trainer:
         self.network.to(device)
         self.forward = self.team.wrap(self.network)
         self.averages = _running_averages(self.network)
+        # A network that is held to a set of parameters returns to it after every step.
+        self.project: Callable[[], None] | None = getattr(self.network, "project", None)
         self.optimizer = OPTIMIZERS[settings["optimizer"]](
             self.network.named_parameters(),
             settings["momentum"],
@@ -117,9 +121,9 @@ class Trainer:
 
     def learning_rate(self) -> float:
         """Return the learning rate of the present epoch."""
-        return self.settings["learning_rate"] * self.settings["learning_rate_decay"] ** (
-            self.epoch - 1
-        )
+        drops = sum(self.epoch > epoch for epoch in self.settings["learning_rate_drops"])
+        decay = self.settings["learning_rate_decay"] ** (self.epoch - 1)
+        return self.settings["learning_rate"] * decay * DROP**drops
 
     def run(self, pulse: Callable[[], None], report: Callable[[], None]) -> None:
         """Train until all is done.
@@ -177,6 +181,8 @@ class Trainer:
         else:
             gradients = self.team.gradients(total.sum() * share, self.optimizer.parameters)
             self.optimizer.step(gradients, learning_rate)
+        if self.project:
+            self.project()
         self.team.average_(self.averages)
         with torch.no_grad():
             hits = (logits.argmax(-1) == labels).sum(1)
@@ -251,12 +257,27 @@ class Trainer:
         measured = self._measure(test, pulse)
         if self.settings["top5"]:
             values["test_top5_accuracy"] = measured["top5_true"]
+        if getattr(self.network, "convex", False):
+            values[CONVEXITY] = self._convexity()
         return values | {
             "test_loss": measured["loss_true"],
             "test_accuracy": measured["hits_true"],
             "test_loss_given": measured["loss"],
             "test_accuracy_given": measured["hits"],
         }
+
+    @torch.inference_mode()
+    def _convexity(self) -> Tensor:
+        """Return how far the logits exceed their chords between test images, (K,)."""
+        segments = Segments.draw(self.data.test.images, self.spec["seed"])
+
+        def logits(images: Tensor) -> Tensor:
+            (found,) = self._outputs(
+                self.network, images.expand(len(self.replicates), *images.shape)
+            )
+            return found
+
+        return segments.excess(logits)
 
     @torch.inference_mode()
     def _measure(self, examples: Examples, pulse: Callable[[], None]) -> dict[str, Tensor]:

@@ -24,8 +24,9 @@ VALUES = (
     "test_accuracy_given",
 )
 COLUMNS = POSITION + VALUES
-# Columns of runs that are asked for them (`top5`) only.
+# Columns of runs that are asked for them (`top5`) only, and of networks that are convex.
 TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
+CONVEXITY = "convexity_excess"
 
 
 @dataclass
@@ -71,7 +72,8 @@ def _finite(value: Any) -> Any:
 def curves_csv(histories: Iterable[History]) -> str:
     """Return the text of ``curves.csv``: one row per replicate and evaluated epoch."""
     rows = [row for history in histories for row in history.rows]
-    columns = COLUMNS + tuple(name for name in TOP5 if any(name in row for row in rows))
+    extra = (*TOP5, CONVEXITY)
+    columns = COLUMNS + tuple(name for name in extra if any(name in row for row in rows))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -112,4 +114,5 @@ def summarize(history: History, settings: dict[str, Any]) -> dict[str, Any]:
         "best_test_accuracy": best["test_accuracy"],
         "best_test_epoch": best["epoch"],
         **top5,
+        **{name: kept[name] for name in (CONVEXITY,) if name in kept},
     }

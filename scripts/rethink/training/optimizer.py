@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum (paper, Appendix A), and RMSProp for ImageNet.
+"""Stochastic gradient descent with momentum (paper, Appendix A), RMSProp for ImageNet, and Adam.
 
 Not `torch.optim`: constructing one of its optimizers imports 900 modules, which takes longer than
 training a small cell.
@@ -107,4 +107,32 @@ class RMSProp(Momentum):
         torch._foreach_sub_(self.parameters, self.velocity)
 
 
-OPTIMIZERS = {"momentum": Momentum, "rmsprop": RMSProp}
+class Adam(Momentum):
+    """Adam (Kingma and Ba 2015, Algorithm 1), as in `torch.optim.Adam`; `momentum` is its beta1.
+
+    m <- momentum m + (1 - momentum) g; s <- 0.999 s + 0.001 g^2;
+    w <- w - learning_rate m' / (sqrt(s') + 1e-8), with m' and s' rid of their start at 0.
+    """
+
+    DECAY, EPSILON = 0.999, 1e-8
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
+        # What is left of the start in m and in s; on the CPU, for they are numbers to all.
+        self.starts = torch.ones(2, dtype=torch.float64)
+        self.memory += [*self.squares, self.starts]
+
+    def _update(self, gradients: Sequence[Tensor], learning_rate: float) -> None:
+        self.starts *= torch.tensor([self.momentum, self.DECAY], dtype=torch.float64)
+        first, second = (1 - self.starts).tolist()
+        torch._foreach_lerp_(self.velocity, gradients, 1 - self.momentum)
+        torch._foreach_mul_(self.squares, self.DECAY)
+        torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - self.DECAY)
+        roots = torch._foreach_sqrt(self.squares)
+        torch._foreach_div_(roots, second**0.5)
+        torch._foreach_add_(roots, self.EPSILON)
+        torch._foreach_addcdiv_(self.parameters, self.velocity, roots, -learning_rate / first)
+
+
+OPTIMIZERS = {"momentum": Momentum, "rmsprop": RMSProp, "adam": Adam}
