@@ -52,5 +52,8 @@ KINDS = {
         (),
     ),
     "noise_regularizers": StudyKind("Regularizers and memorization", ("noise_regularizers",), ()),
+    "convex_networks": StudyKind("Input-output convex networks", ("convex_networks",), ()),
+    "noise_grid": StudyKind("Does anything stop memorization?", ("noise_grid",), ()),
+    "demo": StudyKind("The first author's demonstration", ("demo",), ()),
     "linear_models": StudyKind("Linear models", ("linear_models",), ("Section 5",)),
 }

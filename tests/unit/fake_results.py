@@ -30,6 +30,8 @@ TWO_CLASSES = {"classes": 2, "class_names": ["-1", "+1"], "own_task": True}
 STEPS = 12
 SPEED = {"inception": 2.0, "inception_no_bn": 2.4, "alexnet": 5, "mlp_3x512": 4, "mlp_1x512": 6}
 IMAGENET = "inception_v3"  # its cells have top-5 accuracies, and a test accuracy that falls again
+CONVEX = "convex_mlp_1x512"  # its cells have the excess over chords
+DEMO = "wrn_28_1"
 # The cells that end badly, as some of the paper's own do.
 NEVER_FITS = "mlp_1x512/labels-0.75/none"
 SOMETIMES_FITS = "mlp_1x512/labels-0.5/none"
@@ -82,6 +84,21 @@ STUDIES = {
             if (m, c, r) != ("alexnet", "none", "dropout-75")
         ],
     ),
+    "slides": (
+        "noise_grid",
+        [
+            (m, c, r)
+            for m in ("alexnet", "mlp_1x512")
+            for c in ("none", "labels-1", "gaussian")
+            for r in ("none", "weight_decay")
+        ]
+        + [("mlp_1x512", "labels-0.75", "none")],
+    ),
+    "convex": (
+        "convex_networks",
+        [(m, c, "none") for m in ("mlp_1x512", CONVEX) for c in ("none", "labels-1")],
+    ),
+    "demo": ("demo", [(DEMO, c, "weight_decay") for c in ("none", "labels-1")]),
     "more": (
         "grid",
         [(m, "labels-1", r) for m in ("alexnet", "mlp_1x512") for r in ("none", "weight_decay")]
@@ -190,12 +207,15 @@ def write_cell(root: Path, name: str, replicates: int) -> None:
     kind, level, _ = corruption_names.parse(corruption)
     level = level or 0.0
     top5 = ["train_top5_accuracy", "test_top5_accuracy"] if model == IMAGENET else []
-    rows, entries = [HEADER + top5], []
+    convex = {"convexity_excess": 2e-7} if model == CONVEX else {}
+    rows, entries = [[*HEADER, *top5, *convex]], []
     for replicate in range(replicates):
         curve = _curve(name, model, kind, level, replicate)
-        entries.append(_entry(curve, replicate, name.endswith(DIVERGES), model == IMAGENET))
+        entry = _entry(curve, replicate, name.endswith(DIVERGES), model == IMAGENET)
+        entries.append(entry | convex)
         better = [3 + VALUES.index(name.replace("_top5", "")) for name in top5]
-        rows += [[replicate, *epoch, *(epoch[i] ** 0.5 for i in better)] for epoch in curve]
+        for epoch in curve:
+            rows.append([replicate, *epoch, *(epoch[i] ** 0.5 for i in better), *convex.values()])
     folder = root / "cells" / name
     write_text(folder / "curves.csv", "".join(",".join(map(_field, row)) + "\n" for row in rows))
     write_json(

@@ -21,6 +21,7 @@ from rethink.theory import expressivity, linear
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = ROOT / "report" / "paper"
 CLAIMS = {claim.id: claim for claim in read_claims(ROOT / "report" / "claims.csv")}
+SLIDES = read_claims(ROOT / "report" / "claims_slides.csv")
 PRESET = {"name": "paper", "reduced": None, "dataset": "cifar10"}
 REDUCED = PRESET | {"name": "small", "reduced": "fewer images"}
 MODELS = ("inception", "inception_no_bn", "alexnet", "mlp_3x512", "mlp_1x512")
@@ -275,7 +276,8 @@ def drop(found: Evidence, *cells: str) -> None:
 
 def test_claims_and_predicates_match() -> None:
     assert list(CLAIMS) == [f"C{i}" for i in range(1, 38)]
-    assert set(PREDICATES) == set(CLAIMS)
+    assert [claim.id for claim in SLIDES] == [f"S{i}" for i in range(1, 13)]
+    assert set(PREDICATES) == set(CLAIMS) | {claim.id for claim in SLIDES}
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -554,7 +556,7 @@ def test_command_line_writes_the_table(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "claims.csv"
     for _ in range(2):
         results = (run / "theory").glob("*/result.json")
-        write_verdicts(run / "tables", results, ROOT / "report" / "claims.csv", PRESET, out)
+        write_verdicts(run / "tables", results, [ROOT / "report" / "claims.csv"], PRESET, out)
         frame = pd.read_csv(out, dtype=str, keep_default_na=False)
     assert list(frame["id"]) == list(CLAIMS)
     assert set(frame["verdict"]) <= {"reproduced", "differs", "not run"}

@@ -12,9 +12,12 @@ from rethink.analysis.collect import aggregate
 from rethink.analysis.tables import Tables, write_table
 from rethink.errors import RethinkError
 from rethink.figures import (
+    convex_networks,
+    demo,
     figure2a,
     final_accuracy,
     learning_curves,
+    noise_grid,
     samples,
     style,
     table1,
@@ -31,6 +34,9 @@ DRAWN_BY = {
     "table2": [table2],
     "figure2a": [figure2a],
     "more": [final_accuracy],
+    "slides": [noise_grid],
+    "convex": [convex_networks],
+    "demo": [demo],
 }
 CASES = [(study, module) for study, modules in DRAWN_BY.items() for module in modules]
 test_error.__test__ = False  # a figure, not a test

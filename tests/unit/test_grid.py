@@ -55,6 +55,15 @@ def test_published_schedules_and_regularizers():
     assert alexnet["weight_decay_parameters"] == ["fc1.weight", "fc2.weight"]
 
 
+def test_the_demonstration_has_its_own_schedule():
+    cell = json.loads(paper().cells["cifar10_demo/wrn_28_1/labels-1/weight_decay"].spec)
+    assert cell["input"] == {"crop": 32, "whitening": "dataset"}
+    settings = cell["train"]
+    assert (settings["learning_rate"], settings["learning_rate_decay"]) == (0.1, 1)
+    assert (settings["learning_rate_drops"], settings["epochs"]) == ([150, 225], 300)
+    assert (settings["weight_decay"], settings["weight_decay_parameters"]) == (1e-4, ["*"])
+
+
 def test_layers_of_settings_override_in_order():
     whole = expand(
         training={"epochs": 5},

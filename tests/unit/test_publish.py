@@ -48,7 +48,8 @@ def build(root):
             save(root / "figures" / entry["name"], name, *module.draw(entry, Tables(folder), PAPER))
     described = {"name": "demo", "reduced": "made-up numbers.", "dataset": "digits"}
     verdicts = root / "tables/claims.csv"
-    write_verdicts(root / "tables/all", [], REPORT / "claims.csv", described, verdicts)
+    claims = [REPORT / "claims.csv", REPORT / "claims_slides.csv"]
+    write_verdicts(root / "tables/all", [], claims, described, verdicts)
     manifests = [manifest, *root.glob("corrupted/digits/*/manifest.json")]
     save(root / "figures/samples", "digits", *samples.draw(manifests))
     return root
@@ -153,7 +154,7 @@ def test_links_lead_somewhere_and_ids_are_unique(read):
 
 def test_figures_have_words_and_headers_have_scope(read):
     images = read.all("img")
-    assert len(images) == 12
+    assert len(images) == 15
     assert all(len(image["alt"]) > 60 for image in images)
     assert all(header.get("scope") in ("row", "col") for header in read.all("th"))
 

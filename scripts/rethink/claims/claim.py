@@ -1,6 +1,7 @@
 """A claim of the paper: what it says, how it is decided, and whether the paper itself meets it.
 
-Claims are data (``report/claims.csv``); a small function per claim turns the tables of a run into
+Claims are data (``report/claims.csv``, and ``report/claims_*.csv`` for those of others, which have
+letters of their own before their numbers); a small function per claim turns the tables of a run into
 cases, one for each instance that the claim speaks of, such as a model.
 """
 

@@ -16,6 +16,7 @@ from rethink.claims import (
     kernels,
     levels,
     regularizers,
+    slides,
     theory,
 )
 from rethink.claims.claim import Case, Claim, Outcome, Undecidable, read_claims
@@ -60,6 +61,18 @@ PREDICATES: dict[str, Callable[[Evidence, dict[str, float]], list[Case]]] = {
     "C35": theory.theorem_holds,
     "C36": fitting.reaches_signs,
     "C37": fitting.has_more_parameters_than_examples,
+    "S1": slides.fits_every_level,
+    "S2": slides.fits_corrupted_images,
+    "S3": slides.widens_the_gap,
+    "S4": slides.dropout_does_not_stop,
+    "S5": slides.weight_decay_does_not_stop,
+    "S6": slides.both_do_not_stop,
+    "S7": slides.early_stopping_stops,
+    "S8": slides.cnn_fits_like_perceptrons,
+    "S9": slides.images_before_labels,
+    "S10": slides.convex_does_not_fit_labels,
+    "S11": slides.convex_does_not_fit_images,
+    "S12": slides.has_the_capacity,
 }
 REPRODUCED, DIFFERS, NOT_RUN = "reproduced", "differs", "not run"
 COLUMNS = (
@@ -82,15 +95,19 @@ COLUMNS = (
 
 
 def write_verdicts(
-    tables: Path, theory_results: Iterable[Path], claims: Path, preset: dict[str, Any], out: Path
+    tables: Path,
+    theory_results: Iterable[Path],
+    claims: Iterable[Path],
+    preset: dict[str, Any],
+    out: Path,
 ) -> None:
-    """Decide every claim of the file `claims` and write the verdicts to `out`.
+    """Decide every claim of the files `claims` and write the verdicts to `out`.
 
     See `Evidence` for the other arguments. Raises RethinkError for a claim that no function
     decides and for malformed input.
     """
     evidence = Evidence(tables, theory_results, preset)
-    rows = [verdict(claim, evidence) for claim in read_claims(claims)]
+    rows = [verdict(claim, evidence) for path in claims for claim in read_claims(path)]
     write_table(pd.DataFrame(rows, columns=list(COLUMNS)), out)
 
 

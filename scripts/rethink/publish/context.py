@@ -17,7 +17,14 @@ from rethink.claims.verdicts import read_verdicts
 from rethink.corruption_names import NOISY_LABELS
 from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
-from rethink.publish import imagenet, noise_regularizers, regularization, studies
+from rethink.publish import (
+    demo,
+    imagenet,
+    noise_grid,
+    noise_regularizers,
+    regularization,
+    studies,
+)
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
 from rethink.publish.front import COST_UNITS, Front, answer, commit_state
 from rethink.publish.items import scoreboard_items, verdicts_of
@@ -25,7 +32,7 @@ from rethink.publish.sources import SHORT, commit_of, origin
 from rethink.publish.studies import StudyView, accuracy, criterion, fit_time, fit_times
 from rethink.publish.theory import KINDS as THEORY_KINDS
 from rethink.publish.theory import TheoryView
-from rethink.publish.verdicts import Scoreboard, deviations
+from rethink.publish.verdicts import Scoreboard, deviations, undecided
 from rethink.publish.wording import duration, fixed, listing, plural, replicates, tidy
 
 CELL_KINDS = {
@@ -33,8 +40,12 @@ CELL_KINDS = {
     **regularization.KINDS,
     **imagenet.KINDS,
     **noise_regularizers.KINDS,
+    **noise_grid.KINDS,
+    **demo.KINDS,
 }
 DEVIATION_COLUMNS = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
+STATEMENT_COLUMNS = ("statement", "why")
+SLIDES = "noise_grid"  # the kind of study that decides the claims of the slides
 
 
 def gather(
@@ -66,6 +77,9 @@ def gather(
     sections = [report.study(study) for study in preset["studies"]]
     sections += [report.samples()] if len(tables.cells) else []
     sections += [report.claims(), report.deviations(deviations)]
+    if any(study["kind"] == SLIDES for study in preset["studies"]):
+        statements = deviations.with_name("statements_slides.csv")
+        sections.insert(-1, report.claims_of_slides(statements))
     sections += [report.cells()] if len(tables.cells) else []
     sections += [report.provenance()]
     front = Front(tables, report.runs, report.data, report.experiments, report.scoreboard)
@@ -102,7 +116,8 @@ class _Report:
         records = [results / "theory" / name / "run.json" for name in self.experiments]
         theory = [theory_runs(records)] if records else []
         self.runs = pd.concat([tables.runs, *theory], ignore_index=True)
-        self.scoreboard = Scoreboard(read_verdicts(results / "tables" / "claims.csv"))
+        verdicts = Scoreboard(read_verdicts(results / "tables" / "claims.csv"))
+        self.scoreboard, self.slides = verdicts.of("C"), verdicts.of("S")
         self.data = {name: self._dataset(name) for name in preset["datasets"]}
         self.members: dict[str, list[str]] = {}
         self.open_choices = 0
@@ -246,6 +261,21 @@ class _Report:
             table.source = f"Rule claims: scripts/claims.py {made}; {self.shown}/tables/claims.csv."
         lead = self._caption("claims", "lead", {"sentence": self.scoreboard.sentence()})
         return Section("claims", "The paper’s claims, one by one", lead, tables)
+
+    def claims_of_slides(self, statements: Path) -> Section:
+        """Return the section of the slides' claims and of what in them no experiment decides."""
+        facts = {"sentence": self.slides.sentence("the slides’ ")}
+        claims = self.slides.claims("slides-claims", "What the slides say", "Slides")
+        claims.title = self._caption("claims_slides", "title", facts)
+        claims.caption = self._caption("claims_slides", "caption", facts)
+        made = commit_of(self.results / "tables" / "claims.csv.run.json")
+        claims.source = f"Rule claims: scripts/claims.py {made}; {self.shown}/tables/claims.csv."
+        table = undecided(read_table(statements, dict.fromkeys(STATEMENT_COLUMNS, TEXT)))
+        table.title = self._caption("statements_slides", "title", facts)
+        table.caption = self._caption("statements_slides", "caption", facts)
+        table.source = "report/statements_slides.csv."
+        lead = self._caption("claims_slides", "lead", facts)
+        return Section("claims-of-slides", "Claims of the slides", lead, [claims, table])
 
     def deviations(self, path: Path) -> Section:
         """Return the section of what the paper leaves open and what was chosen."""

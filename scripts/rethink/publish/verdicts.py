@@ -32,6 +32,11 @@ class Scoreboard:
 
     verdicts: pd.DataFrame
 
+    def of(self, letter: str) -> "Scoreboard":
+        """Return the claims whose names begin with a letter: C of the paper, S of the slides."""
+        mine = self.verdicts["id"].str.fullmatch(f"{letter}[0-9]+")
+        return Scoreboard(self.verdicts[mine].reset_index(drop=True))
+
     def grades(self) -> pd.Series:
         """Return the grade of every claim."""
         pairs = zip(self.verdicts["verdict"], self.verdicts["scale"], strict=True)
@@ -41,11 +46,11 @@ class Scoreboard:
         """Return the number of claims of a grade."""
         return int((self.grades() == grade).sum())
 
-    def sentence(self) -> str:
-        """Return how many claims have which grade."""
+    def sentence(self, whose: str = "") -> str:
+        """Return how many claims have which grade; `whose` they are, in words, with a space."""
         reproduced, differ, hold, fail = map(self.count, GRADES.values())
         text = (
-            f"{reproduced} of {plural(len(self.verdicts), 'claim')} reproduced, {differ} "
+            f"{reproduced} of {whose}{plural(len(self.verdicts), 'claim')} reproduced, {differ} "
             f"{'differs' if differ == 1 else 'differ'}, {self.count(NOT_RUN)} not run."
         )
         if hold + fail:
@@ -71,21 +76,26 @@ class Scoreboard:
         columns = [Column("Item", "text"), *(Column(g.capitalize(), "links") for g in present)]
         return Table("", "", columns, rows, name="verdicts-by-item")
 
-    def claims(self) -> Table:
-        """Return a table with everything that is known of each claim."""
+    def claims(
+        self, name: str = "all-claims", said: str = "What the paper says", theirs: str = "Paper"
+    ) -> Table:
+        """Return a table, called `name`, with everything that is known of each claim.
+
+        said, theirs : titles of the columns of statements and of the values given for them.
+        """
         rows = [
             self._row(claim, grade)
             for claim, grade in zip(self.verdicts.itertuples(), self.grades(), strict=True)
         ]
         columns = [
             Column("Claim", "name"),
-            Column("What the paper says", "prose"),
-            Column("Paper", "prose"),
+            Column(said, "prose"),
+            Column(theirs, "prose"),
             Column("This run", "prose"),
             Column("Verdict", "text"),
             Column("Evidence", "command"),
         ]
-        return Table("", "", columns, rows, name="all-claims")
+        return Table("", "", columns, rows, name=name)
 
     def _row(self, claim: tuple, grade: str) -> Row:
         criterion = f"Criterion: {claim.criterion}"
@@ -111,6 +121,13 @@ class Scoreboard:
 def claim_anchor(claim: str) -> str:
     """Return the anchor of a claim."""
     return anchor("claim", claim)
+
+
+def undecided(frame: pd.DataFrame) -> Table:
+    """Return the table of statements that no experiment of this pipeline decides, and why not."""
+    rows = [Row([Cell(row.statement), Cell(row.why)]) for row in frame.itertuples()]
+    columns = [Column("Statement", "prose"), Column("Why no cell decides it", "prose")]
+    return Table("", "", columns, rows, name="undecided")
 
 
 def deviations(frame: pd.DataFrame) -> Table:
