@@ -164,6 +164,12 @@ def test_captions_leave_no_gap_between_sentences(report):
     assert not re.search(r"[a-z]\.[A-Z]", text)
 
 
+def test_what_fits_noise_and_what_does_not_is_said(report):
+    assert "None is fitted by Alexnet" in report
+    assert "Noise is memorized by Convex MLP 1x512 on random labels" in report
+    assert "No logit exceeds a chord by more than rounding." in report
+
+
 def test_table_one_has_the_papers_numbers(report):
     for value in ("89.05", "85.75", "82.00", "53.35", "10.61"):
         assert f">{value}<" in report

@@ -5,7 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from rethink.analysis.names import corruption_title, model_title, regularizer_title
+from rethink.analysis.names import (
+    corruption_order,
+    corruption_title,
+    model_title,
+    regularizer_title,
+)
 from rethink.analysis.noise_grid import FIT, TRUE, accuracies, twins
 from rethink.analysis.tables import of_study
 from rethink.publish.content import Cell, Column, Row, Table, anchor
@@ -29,7 +34,8 @@ def noise_grid(view: StudyView) -> Made:
 def _fitted(frame: pd.DataFrame) -> dict[str, Any]:
     """Return which choices of network and regularizer fit all noises that they saw, or none."""
     noisy = frame[frame["corruption"] != TRUE]
-    every, some, none = [], [], []
+    noises = sorted(set(noisy["corruption"]), key=corruption_order)
+    every, some, never = [], [], []
     for (model, regularizer), rows in noisy.groupby(["model", "regularizer"], sort=False):
         fitted = int((rows["train"] >= FIT).sum())
         name = model_title(model)
@@ -40,13 +46,13 @@ def _fitted(frame: pd.DataFrame) -> dict[str, Any]:
         elif fitted:
             some.append(f"{name} ({fitted} of {len(rows)})")
         else:
-            none.append(f"{name} ({_range(rows['train'])})")
+            never.append(f"{name} ({_range(rows['train'])})")
     return {
         "limit": f"{FIT:g}",
-        "noises": listing([corruption_title(name) for name in dict.fromkeys(noisy["corruption"])]),
+        "noises": listing([corruption_title(name) for name in noises]),
         "every": listing(every),
         "some": listing(some),
-        "none": listing(none),
+        "never": listing(never),
     }
 
 
