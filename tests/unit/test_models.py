@@ -193,3 +193,20 @@ def test_dropout_follows_its_generators_and_keeps_the_mean():
     assert abs(joint.mean() - 1) < 0.05
     dropout.eval()
     assert dropout(values) is values
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_perceptrons_own_gradients_are_those_of_autograd(bias):
+    network = mlp.build((1, 3, 4), 5, replicates=2, hidden=[7, 6], bias=bias).double()
+    layers.initialize(network, [torch.Generator().manual_seed(seed) for seed in range(2)])
+    images = torch.randn(2, 8, 3, 4, 1, dtype=torch.float64)
+    logits, kept = network.logits(images)
+    torch.testing.assert_close(logits, network(images))
+    slope = torch.randn_like(logits)
+    parameters = list(network.parameters())
+    expected = torch.autograd.grad(network(images), parameters, slope)
+    sums = [torch.randn_like(parameter) for parameter in parameters]
+    before = [values.clone() for values in sums]
+    network.add_gradients(kept, slope, sums, [0.5] * len(sums))
+    for values, first, gradient in zip(sums, before, expected, strict=True):
+        torch.testing.assert_close(values, 0.5 * first + gradient)

@@ -205,7 +205,7 @@ def board_of(run, **changed):
     verdicts[["verdict", "scale"]] = [REPRODUCED, "full"]
     for name, pair in changed.items():
         verdicts.loc[name, ["verdict", "scale"]] = pair
-    return Scoreboard(verdicts.reset_index(drop=True))
+    return Scoreboard(verdicts.reset_index(drop=True)).of("C")
 
 
 @pytest.mark.parametrize(
