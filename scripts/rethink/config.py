@@ -82,6 +82,7 @@ class Settings(Section):
     train_examples: Count | None = None
     optimizer: Literal["momentum", "rmsprop", "adam"] | None = None
     label_smoothing: Annotated[Number, Field(ge=0, lt=1)] | None = None
+    mixup: NotNegative | None = None
     random_resized_crop: Annotated[Number, Field(ge=0, le=1)] | None = None
     color_distortion: bool | None = None
     top5: bool | None = None

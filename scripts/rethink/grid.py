@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "train_examples": None,
     "optimizer": "momentum",
     "label_smoothing": 0.0,
+    "mixup": 0.0,
     "random_resized_crop": 0.0,
     "color_distortion": False,
     "top5": False,

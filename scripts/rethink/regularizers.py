@@ -12,6 +12,7 @@ BUILT_IN: dict[str, dict[str, Any]] = {
     "distort": {"random_resized_crop": 0.05, "flip": True, "color_distortion": True},
     "weight_decay": {"weight_decay": None},
     "dropout": {"dropout": 0.5},
+    "mixup": {"mixup": 1.0},
     "early_stopping": {"early_stopping": {"validation": 0.1, "patience": 10}},
 }
 # Where the name says less than a reader needs.

@@ -55,5 +55,6 @@ KINDS = {
     "convex_networks": StudyKind("Input-output convex networks", ("convex_networks",), ()),
     "noise_grid": StudyKind("Does anything stop memorization?", ("noise_grid",), ()),
     "demo": StudyKind("The first author's demonstration", ("demo",), ()),
+    "mixup": StudyKind("mixup", ("mixup",), ()),
     "linear_models": StudyKind("Linear models", ("linear_models",), ("Section 5",)),
 }

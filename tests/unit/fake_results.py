@@ -99,6 +99,12 @@ STUDIES = {
         [(m, c, "none") for m in ("mlp_1x512", CONVEX) for c in ("none", "labels-1")],
     ),
     "demo": ("demo", [(DEMO, c, "weight_decay") for c in ("none", "labels-1")]),
+    "mixup": (
+        "mixup",
+        [("mlp_1x512", "none", r) for r in ("none", "mixup")]
+        + [("mlp_1x512", c, r) for c in ("labels-0.5", "labels-0.75") for r in ("none", "mixup-8")]
+        + [("alexnet", "labels-0.5", r) for r in ("none", "mixup-32", "crop+dropout-80")],
+    ),
     "more": (
         "grid",
         [(m, "labels-1", r) for m in ("alexnet", "mlp_1x512") for r in ("none", "weight_decay")]

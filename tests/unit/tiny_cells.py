@@ -100,6 +100,7 @@ def spec(model="mlp", replicates=1, numerics="fp32", crop=7, seed=0, processes=1
         "train_examples": None,
         "optimizer": "momentum",
         "label_smoothing": 0.0,
+        "mixup": 0.0,
         "random_resized_crop": 0.0,
         "color_distortion": False,
         "top5": False,

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from rethink.models.layers import Dropout, initialize
 from rethink.training.convexity import Segments
 from rethink.training.data import Data, Epoch, Examples, generator
 from rethink.training.metrics import CONVEXITY, History
+from rethink.training.mixup import Pairs, blend, permuted
 from rethink.training.numerics import autocast
 from rethink.training.optimizer import OPTIMIZERS
 from rethink.training.team import Alone
@@ -143,10 +144,11 @@ class Trainer:
         self.network.train()
         epoch = Epoch(self.data.train, self.spec, self.replicates, self.epoch)
         learning_rate = self.learning_rate()
-        parts = [self.team.part(*self._bounds(step)) for step in range(self.step, self.steps)]
-        with contextlib.closing(epoch.batches(parts)) as batches:
+        parts = [self.team.part(*self._bounds(step)) for step in range(self.steps)]
+        pairs = self._pairs(parts) if self.settings["mixup"] else None
+        with contextlib.closing(epoch.batches(parts[self.step :])) as batches:
             for images, labels in batches:
-                self._train_step(images, labels, learning_rate)
+                self._train_step(images, labels, learning_rate, pairs)
                 self.step += 1
                 pulse()
 
@@ -155,8 +157,21 @@ class Trainer:
         start = step * self.batch_size
         return start, min(start + self.batch_size, len(self.data.train))
 
-    def _train_step(self, images: Tensor, labels: Tensor, learning_rate: float) -> None:
+    def _pairs(self, parts: list[slice]) -> Pairs:
+        """Return the examples that the present epoch blends."""
+        sizes = [part.stop - part.start for part in parts]
+        names = (self.spec["seed"], self.replicates, self.epoch)
+        return Pairs(self.settings["mixup"], *names, sizes, self.device, self.team.rank)
+
+    def _train_step(
+        self, images: Tensor, labels: Tensor, learning_rate: float, pairs: Pairs | None
+    ) -> None:
         self._seed_dropout()
+        targets = Targets(labels, self.settings["label_smoothing"])
+        if pairs is not None:
+            partners, share = pairs.of(self.step)
+            images = blend(images, permuted(images, partners), share)
+            targets = targets._replace(others=permuted(labels, partners), share=share)
         kept: Any = None
         if self.by_hand:
             logits, kept = self.network.logits(images)
@@ -164,12 +179,10 @@ class Trainer:
             auxiliary: list[Tensor] = []
         else:
             logits, *auxiliary = self._outputs(self.forward, images)
-        smoothing = self.settings["label_smoothing"]
-        losses = cross_entropy(logits, labels, smoothing)
+        losses = targets.losses(logits)
         total = losses.mean(1)
         for others in auxiliary:
-            weight = self.network.auxiliary_weight
-            total = total + weight * cross_entropy(others, labels, smoothing).mean(1)
+            total = total + self.network.auxiliary_weight * targets.losses(others).mean(1)
         # The mean over processes is that over the batch, also where their parts differ by one.
         start, stop = self._bounds(self.step)
         share = self.team.size * labels.shape[1] / (stop - start)
@@ -185,7 +198,7 @@ class Trainer:
             self.project()
         self.team.average_(self.averages)
         with torch.no_grad():
-            hits = (logits.argmax(-1) == labels).sum(1)
+            hits = targets.hits(logits).sum(1)
             self.sums += self.team.sum_(torch.stack((losses.sum(1), hits)).double())
 
     def _seed_dropout(self) -> None:
@@ -346,6 +359,33 @@ class Trainer:
         for tensor, saved in zip(self.optimizer.memory, state["optimizer"], strict=True):
             tensor.copy_(saved)
         self.histories = [History(**history) for history in state["histories"]]
+
+
+class Targets(NamedTuple):
+    """What a batch is to be taken for: labels (K, B), and with mixup the `others` beside them.
+
+    `share` (K, 1) is the weight of the labels against that of the others.
+    """
+
+    labels: Tensor
+    smoothing: float
+    others: Tensor | None = None
+    share: Tensor | None = None
+
+    def losses(self, logits: Tensor) -> Tensor:
+        """Return the loss of each example (K, B), given logits (K, B, classes)."""
+        own = cross_entropy(logits, self.labels, self.smoothing)
+        if self.others is None:
+            return own
+        return blend(own, cross_entropy(logits, self.others, self.smoothing), self.share)
+
+    def hits(self, logits: Tensor) -> Tensor:
+        """Return whether each example (K, B) is classified as labelled; with mixup how far."""
+        predicted = logits.argmax(-1)
+        own = predicted == self.labels
+        if self.others is None:
+            return own
+        return blend(own.float(), (predicted == self.others).float(), self.share)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
