@@ -56,5 +56,8 @@ KINDS = {
     "noise_grid": StudyKind("Does anything stop memorization?", ("noise_grid",), ()),
     "demo": StudyKind("The first author's demonstration", ("demo",), ()),
     "mixup": StudyKind("mixup", ("mixup",), ()),
+    "complexity_measures": StudyKind(
+        "Complexity measures", ("complexity_rankings", "complexity_levels"), ()
+    ),
     "linear_models": StudyKind("Linear models", ("linear_models",), ("Section 5",)),
 }

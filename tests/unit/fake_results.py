@@ -105,6 +105,12 @@ STUDIES = {
         + [("mlp_1x512", c, r) for c in ("labels-0.5", "labels-0.75") for r in ("none", "mixup-8")]
         + [("alexnet", "labels-0.5", r) for r in ("none", "mixup-32", "crop+dropout-80")],
     ),
+    "complexity": (
+        "complexity_measures",
+        [(m, c, "none") for m in ("alexnet", "mlp_1x512", "mlp_3x512") for c in LEVELS]
+        + [("inception", c, "none") for c in ("none", "gaussian")]
+        + [("alexnet", "labels-1", r) for r in ("weight_decay", "crop+weight_decay")],
+    ),
     "more": (
         "grid",
         [(m, "labels-1", r) for m in ("alexnet", "mlp_1x512") for r in ("none", "weight_decay")]
@@ -323,9 +329,19 @@ def _entry(curve: list[list], replicate: int, diverged: bool, top5: bool) -> dic
         "time_to_fit_epochs": fit[0] if fit else None,
         "time_to_fit_steps": fit[1] if fit else None,
         **values,
+        **({} if diverged or top5 else _measures(curve, replicate)),
         "best_test_accuracy": None if diverged else best[column["test_accuracy"]],
         "best_test_epoch": None if diverged else best[0],
     }
+
+
+def _measures(curve: list[list], replicate: int) -> dict:
+    """Return norms that grow with the length of training, and a margin that not all have."""
+    size = 2 + 0.1 * replicate - math.log(curve[9][3 + VALUES.index("train_accuracy")])
+    names = ("parameter_norm", "distance", "log_spectral_norm", "log_frobenius_norm")
+    more = ("stable_ranks", "log_bartlett", "log_neyshabur", "input_gradient", "margin_median")
+    values = {name: size * (1 + i) for i, name in enumerate((*names, *more))}
+    return {**values, "margin": 3 - size, "corrected": None, "log_path_norm": None}
 
 
 def _field(value: object) -> str:

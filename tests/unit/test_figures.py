@@ -14,6 +14,8 @@ from rethink.errors import RethinkError
 from rethink.figures import (
     convex_networks,
     demo,
+    complexity_levels,
+    complexity_rankings,
     figure2a,
     final_accuracy,
     learning_curves,
@@ -35,6 +37,7 @@ DRAWN_BY = {
     "table2": [table2],
     "figure2a": [figure2a],
     "mixup": [mixup],
+    "complexity": [complexity_rankings, complexity_levels],
     "more": [final_accuracy],
     "slides": [noise_grid],
     "convex": [convex_networks],

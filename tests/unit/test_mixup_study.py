@@ -70,8 +70,13 @@ def test_what_was_published_and_not_run_comes_last(tables):
 
 def made(method, best, last, random, model="mlp", corruption="labels-0.5"):
     return {
-        **{"cell": "x", "model": model, "corruption": corruption, "method": method},
-        **{"best_error": best, "last_error": last, "random_error": random},
+        "cell": "x",
+        "model": model,
+        "corruption": corruption,
+        "method": method,
+        "best_error": best,
+        "last_error": last,
+        "random_error": random,
     }
 
 

@@ -154,7 +154,7 @@ def test_links_lead_somewhere_and_ids_are_unique(read):
 
 def test_figures_have_words_and_headers_have_scope(read):
     images = read.all("img")
-    assert len(images) == 16
+    assert len(images) == 18
     assert all(len(image["alt"]) > 60 for image in images)
     assert all(header.get("scope") in ("row", "col") for header in read.all("th"))
 

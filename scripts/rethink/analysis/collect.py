@@ -17,6 +17,7 @@ from rethink.analysis.tables import (
     COLUMNS,
     CONVEXITY,
     EPOCH,
+    MEASURES,
     NUMBER,
     OPTIONAL,
     STATUSES,
@@ -200,7 +201,7 @@ def _replicate(entry: Any, path: Path) -> dict[str, Any]:
         if key not in entry:
             raise RethinkError(f"{path}: key '{key}' is missing in a replicate")
         row[key] = _finite(entry[key], path, key)
-    for key in (*TOP5, BEST_TOP5, CONVEXITY):
+    for key in (*TOP5, BEST_TOP5, CONVEXITY, *MEASURES):
         row[key] = _finite(entry.get(key), path, key)
     if status == "fitted" and row["time_to_fit_epochs"] is None:
         raise RethinkError(

@@ -52,7 +52,10 @@ def compared(study: dict[str, Any], tables: Tables, paper: Path) -> pd.DataFrame
     rows += [
         {
             **dict.fromkeys(("cell", "model", "regularizer"), ""),
-            **{"corruption": corruption, "method": name, "n": 0, "n_diverged": 0},
+            "corruption": corruption,
+            "method": name,
+            "n": 0,
+            "n_diverged": 0,
             **dict.fromkeys([f"{e}{s}" for e in ERRORS for s in ("", "_sd")], math.nan),
             **_published(published, corruption, name),
         }

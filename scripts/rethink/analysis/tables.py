@@ -53,6 +53,21 @@ TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
 BEST_TOP5 = "best_test_top5_accuracy"
 # The same of networks that are convex in their input.
 CONVEXITY = "convexity_excess"
+# Of each network at the end of its training; empty where it was not measured.
+MEASURES = (
+    "margin",
+    "margin_median",
+    "corrected",
+    "input_gradient",
+    "parameter_norm",
+    "distance",
+    "log_spectral_norm",
+    "log_frobenius_norm",
+    "stable_ranks",
+    "log_bartlett",
+    "log_neyshabur",
+    "log_path_norm",
+)
 
 EPOCH = {"replicate": WHOLE, "epoch": WHOLE, "step": WHOLE, "learning_rate": NUMBER}
 COLUMNS: dict[str, dict[str, str]] = {
@@ -74,6 +89,7 @@ COLUMNS: dict[str, dict[str, str]] = {
         **dict.fromkeys(VALUES, NUMBER),
         "best_test_accuracy": NUMBER,
         "best_test_epoch": WHOLE,
+        **dict.fromkeys(MEASURES, NUMBER),
     },
     "cells": {
         **CELL,

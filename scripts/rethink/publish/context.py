@@ -26,6 +26,7 @@ from rethink.publish import (
     studies,
 )
 from rethink.publish import imagenet, mixup, noise_regularizers, regularization, studies
+from rethink.publish import complexity, imagenet, mixup, noise_regularizers, regularization, studies
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
 from rethink.publish.front import COST_UNITS, Front, answer, commit_state
 from rethink.publish.items import scoreboard_items, verdicts_of
@@ -44,6 +45,7 @@ CELL_KINDS = {
     **noise_grid.KINDS,
     **demo.KINDS,
     **mixup.KINDS,
+    **complexity.KINDS,
 }
 DEVIATION_COLUMNS = ("item", "paper_says", "we_chose", "why", "switch", "expected_effect")
 STATEMENT_COLUMNS = ("statement", "why")

@@ -76,7 +76,9 @@ def _error(row: Any, value: str) -> Cell:
 
 def _words(row: Any) -> str:
     """Return the errors of a cell for the alternative text."""
-    regularizer = "no regularizer" if row.regularizer == NONE else regularizer_title(row.regularizer)
+    regularizer = (
+        "no regularizer" if row.regularizer == NONE else regularizer_title(row.regularizer)
+    )
     return (
         f"{model_title(row.model)} on {corruption_title(row.corruption)} with {regularizer} "
         f"{fixed(row.best_error, 1)} %, at the end {fixed(row.last_error, 1)} %"

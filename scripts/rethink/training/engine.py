@@ -55,18 +55,10 @@ class Trainer:
         team: Alone | None = None,
     ):
         settings = spec["train"]
-        self.data, self.spec, self.settings, self.device = data, spec, settings, device
-        self.team = team or Alone()
+        self.build, self.data, self.spec, self.settings = build, data, spec, settings
+        self.device, self.team = device, team or Alone()
         self.replicates = list(replicates)
-        self.network = build(
-            data.input_shape,
-            data.classes,
-            settings["dropout"],
-            replicates=len(self.replicates),
-            **spec["model"]["arguments"],
-        )
-        initialize(self.network, [generator(spec["seed"], r, "init") for r in self.replicates])
-        self.network.to(device)
+        self.network = self.untrained().to(device)
         self.forward = self.team.wrap(self.network)
         self.averages = _running_averages(self.network)
         # A network that is held to a set of parameters returns to it after every step.
@@ -97,6 +89,18 @@ class Trainer:
         # Per replicate: the sum of the batches' losses, and the number of hits.
         self.sums = torch.zeros(2, len(self.replicates), dtype=torch.float64, device=device)
         self.histories = [History(replicate) for replicate in self.replicates]
+
+    def untrained(self) -> torch.nn.Module:
+        """Return the network as it is before its training, on the CPU, whatever has been trained."""
+        network = self.build(
+            self.data.input_shape,
+            self.data.classes,
+            self.settings["dropout"],
+            replicates=len(self.replicates),
+            **self.spec["model"]["arguments"],
+        )
+        initialize(network, [generator(self.spec["seed"], r, "init") for r in self.replicates])
+        return network
 
     def _check_last_batch(self) -> None:
         """Raise RethinkError where a process would get too little of an epoch's last batch."""

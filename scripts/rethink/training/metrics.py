@@ -28,6 +28,22 @@ COLUMNS = POSITION + VALUES
 TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
 CONVEXITY = "convexity_excess"
 
+# What `rethink.training.measures` finds in a network at the end.
+MEASURES = (
+    "margin",
+    "margin_median",
+    "corrected",
+    "input_gradient",
+    "parameter_norm",
+    "distance",
+    "log_spectral_norm",
+    "log_frobenius_norm",
+    "stable_ranks",
+    "log_bartlett",
+    "log_neyshabur",
+    "log_path_norm",
+)
+
 
 @dataclass
 class History:
@@ -37,6 +53,7 @@ class History:
     rows: list[dict[str, Any]] = field(default_factory=list)
     epochs_run: int = 0
     ended: str = ""  # "", "diverged", "early"
+    measures: dict[str, float] = field(default_factory=dict)
 
     def add(self, row: dict[str, Any], patience: int | None) -> None:
         """Append an evaluated epoch; end early after `patience` epochs without improvement.
@@ -113,6 +130,7 @@ def summarize(history: History, settings: dict[str, Any]) -> dict[str, Any]:
         **{name: kept.get(name) for name in VALUES},
         "best_test_accuracy": best["test_accuracy"],
         "best_test_epoch": best["epoch"],
+        **{name: _finite(history.measures.get(name)) for name in MEASURES},
         **top5,
         **{name: kept[name] for name in (CONVEXITY,) if name in kept},
     }

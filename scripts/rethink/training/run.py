@@ -15,6 +15,7 @@ from rethink.training.checkpoint import Stopped, StopSignals, Workplace
 from rethink.training.data import Data, load
 from rethink.training.devices import Device
 from rethink.training.engine import Trainer
+from rethink.training.measures import measure
 from rethink.training.metrics import History
 from rethink.training.team import Alone
 from rethink.training.verification import Verification
@@ -65,6 +66,7 @@ class Follower:
                 saved = None
             self._begin(resumed)
             self.trainer.run(self._pulse, self._report)
+            measure(self.trainer)
             self.finished += self.trainer.histories
 
     def _groups_done(self) -> int:
