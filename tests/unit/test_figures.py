@@ -12,15 +12,15 @@ from rethink.analysis.collect import aggregate
 from rethink.analysis.tables import Tables, write_table
 from rethink.errors import RethinkError
 from rethink.figures import (
-    convex_networks,
-    demo,
     complexity_levels,
     complexity_rankings,
+    convex_networks,
+    demo,
     figure2a,
     final_accuracy,
     learning_curves,
-    noise_grid,
     mixup,
+    noise_grid,
     samples,
     style,
     table1,

@@ -12,12 +12,12 @@ from tiny_cells import spec, write_data
 
 from rethink.analysis import tables
 from rethink.datasets.store import open_dataset
-from rethink.models import alexnet, inception, mlp
+from rethink.models import alexnet, convex_densenet, convex_mlp, inception, mlp, wide_resnet
 from rethink.models.layers import BatchNorm, Conv, Dense, initialize
 from rethink.training import metrics, numerics
 from rethink.training.data import generator, load
 from rethink.training.engine import Trainer
-from rethink.training.measures import layers, measure, of_outputs, of_weights, path_norms
+from rethink.training.measures import folded, measure, of_outputs, of_weights, path_norms
 
 CPU = torch.device("cpu")
 
@@ -43,11 +43,9 @@ def built(module, seed=0, replicates=1, shape=(1, 7, 7), **arguments):
 
 def measured(network, start, shape=(1, 7, 7)):
     """Return the measures of the weights of the first replicate."""
-    matrices = [
-        (a.matrices[0], b.matrices[0]) for a, b in zip(layers(network), layers(start), strict=True)
-    ]
-    path = path_norms(network, shape)[0]
-    return of_weights(matrices) | {"log_path_norm": path}
+    pairs = zip(folded(network, shape), folded(start, shape), strict=True)
+    matrices = [(after[0], before[0]) for after, before in pairs]
+    return of_weights(matrices) | {"log_path_norm": path_norms(network, shape)[0]}
 
 
 # Weights
@@ -89,21 +87,20 @@ def test_a_network_that_never_moved_has_no_logarithm_of_its_distance():
 
 def test_the_path_norm_of_a_perceptron_is_a_product_of_squared_matrices():
     network = built(mlp, replicates=2, hidden=[6, 5])
-    found = layers(network)
+    found = folded(network, (1, 7, 7))
     expected = []
     for k in range(2):
         product = torch.ones(49, dtype=torch.float64)
-        for layer in found:
-            product = layer.matrices[k].square() @ product
+        for matrices in found:
+            product = matrices[k].square() @ product
         expected.append(0.5 * product.sum().log().item())
     assert path_norms(network, (1, 7, 7)) == pytest.approx(expected)
 
 
 def test_biases_are_no_paths():
-    network = built(mlp, hidden=[6])
-    expected = path_norms(built(mlp, hidden=[6]), (1, 7, 7))
-    network.fc1.bias.data.fill_(3.0)
-    assert path_norms(network, (1, 7, 7)) == expected
+    network, other = built(mlp, hidden=[6]), built(mlp, hidden=[6])
+    other.fc1.bias.data.fill_(3.0)
+    assert measured(network, network) == measured(other, other)
 
 
 def test_scaling_a_layer_up_and_the_next_one_down_changes_no_product():
@@ -130,20 +127,50 @@ def test_batch_normalization_is_folded_into_the_layers_before_it():
     one, two = (measured(network, start, (1, 8, 8)) for network in (plain, scaled))
     assert one == pytest.approx(two)
     assert math.isfinite(one["log_path_norm"])
-    plain = built(inception, batch_norm=False, shape=(1, 8, 8))
-    assert one["log_path_norm"] == pytest.approx(measured(plain, plain, (1, 8, 8))["log_path_norm"])
+
+
+def test_what_is_folded_is_the_same_function():
+    options = {"batch_norm": True, "batch_norm_scale": True, "shape": (1, 8, 8)}
+    network, images = built(inception, **options), torch.randn(1, 5, 8, 8, 1)
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            for values in (module.mean, module.variance, module.scale, module.shift):
+                values.data.uniform_(0.5, 2)
+    with torch.no_grad():
+        before = network.eval()(images)
+        assert folded(network, (1, 8, 8))
+        torch.testing.assert_close(network(images.double()).float(), before)
+    scales = [m.scale for m in network.modules() if isinstance(m, BatchNorm)]
+    assert all((scale == 1).all() for scale in scales)
 
 
 def test_every_layer_is_a_matrix_of_outputs_and_inputs():
     network = built(alexnet, shape=(3, 8, 8))
-    shapes = [tuple(layer.matrices.shape) for layer in layers(network)]
+    shapes = [tuple(matrices.shape) for matrices in folded(network, (3, 8, 8))]
     assert shapes == [(1, 64, 75), (1, 64, 1600), (1, 384, 256), (1, 192, 384), (1, 4, 192)]
-    assert all(math.isnan(path) for path in path_norms(network, (3, 8, 8)))
+    assert math.isnan(path_norms(network, (3, 8, 8))[0])
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        (wide_resnet, {"depth": 10}),
+        (convex_mlp, {"hidden": [6, 5], "batch_norm": True, "replicates": 2}),
+        (convex_densenet, {"growth": 4, "block_layers": 1}),
+    ],
+)
+def test_networks_that_normalize_sums_or_inputs_have_no_matrices(module, arguments):
+    """Each is measured as little trained: what cannot be folded must not pass for it."""
+    network = built(module, shape=(1, 8, 8), **arguments)
+    for norm in network.modules():
+        if isinstance(norm, BatchNorm):
+            norm.variance.uniform_(0.5, 2)
+    assert folded(network, (1, 8, 8)) == []
 
 
 def test_a_network_of_other_layers_has_no_measures():
     network = torch.nn.Sequential(Dense(3, 4, lambda *_: None), torch.nn.Linear(4, 2))
-    assert layers(network) == []
+    assert folded(network, (1, 1, 3)) == []
 
 
 # Outputs

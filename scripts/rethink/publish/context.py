@@ -18,15 +18,15 @@ from rethink.corruption_names import NOISY_LABELS
 from rethink.errors import RethinkError, suggest
 from rethink.files import read_json, sha256_file
 from rethink.publish import (
+    complexity,
     demo,
     imagenet,
+    mixup,
     noise_grid,
     noise_regularizers,
     regularization,
     studies,
 )
-from rethink.publish import imagenet, mixup, noise_regularizers, regularization, studies
-from rethink.publish import complexity, imagenet, mixup, noise_regularizers, regularization, studies
 from rethink.publish.content import Cell, Column, Figure, Row, Section, Table, anchor, number
 from rethink.publish.front import COST_UNITS, Front, answer, commit_state
 from rethink.publish.items import scoreboard_items, verdicts_of

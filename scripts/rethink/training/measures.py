@@ -7,7 +7,6 @@ weights as matrices. Where the network came to stand before its training follows
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +21,6 @@ GRADIENT_EXAMPLES = 100  # test images at most at which a gradient is taken
 BATCH = 500
 
 
-class Layer(NamedTuple):
-    """A layer's weights as matrices (K, outputs, inputs), normalization folded in, on the CPU."""
-
-    module: nn.Module
-    matrices: Tensor
-
-
 def measure(trainer: Trainer) -> None:
     """Note in each replicate's history what its network is like at the end of its training.
 
@@ -38,97 +30,110 @@ def measure(trainer: Trainer) -> None:
     if trainer.settings["early_stopping"]:
         return
     outputs = of_outputs(trainer)
-    start = trainer.untrained()
-    initial = layers(start)
-    start.load_state_dict(trainer.network.state_dict())
-    final = layers(start)
-    paths = path_norms(start, trainer.data.input_shape) if final else []
+    shape, network = trainer.data.input_shape, trainer.untrained()
+    initial = folded(network, shape)
+    network = trainer.untrained()
+    network.load_state_dict(trainer.network.state_dict())
+    final = folded(network, shape)
+    paths = path_norms(network, shape) if final else []
     for k, history in enumerate(trainer.histories):
         if history.ended == "diverged":
             continue
         history.measures = {name: values[k] for name, values in outputs.items()}
-        matrices = [(a.matrices[k], b.matrices[k]) for a, b in zip(final, initial, strict=True)]
+        # At its start a network may seem to fold where it does not later.
+        matrices = [(a[k], b[k]) for a, b in zip(final, initial, strict=bool(final and initial))]
         if matrices and all(weights.isfinite().all() for weights, _ in matrices):
             history.measures |= of_weights(matrices) | {"log_path_norm": paths[k]}
 
 
 @torch.no_grad()
-def layers(network: nn.Module) -> list[Layer]:
-    """Return the layers of `network` in order, in float64; none where it has others than these.
+def folded(network: nn.Module, input_shape: tuple[int, int, int]) -> list[Tensor]:
+    """Fold the normalizations of `network`, on the CPU, into its weights; return these as matrices.
 
-    Convolutions are matrices of outputs x (inputs * size^2). A `BatchNorm` multiplies the channels
-    of the layers right before it, which may stand side by side.
+    input_shape : (C, H, W) of the images.
+
+    One (K, outputs, inputs) for each layer in order, in float64; convolutions are matrices of
+    outputs x (inputs * size^2). A `BatchNorm` goes into the layers right before it, which may stand
+    side by side. None are returned where the network has other layers than these, or where it is
+    another function afterwards, as one that normalizes sums or its inputs.
     """
-    found: list[Layer] = []
-    counted = 0
+    network.double().eval()
+    found = [module for module in network.modules() if isinstance(module, Dense | Conv)]
+    norms = [module for module in network.modules() if isinstance(module, BatchNorm)]
+    known = sum(p.numel() for module in (*found, *norms) for p in module.parameters())
+    if known != sum(p.numel() for p in network.parameters()):
+        return []
+    channels, height, width = input_shape
+    replicates = max(len(m.weight) if isinstance(m, Dense) else 1 for m in found)
+    shape = (replicates, 2, height, width, channels)
+    images = torch.randn(shape, generator=generator("folded"), dtype=torch.float64)
+    before = network(images)
+    if not _fold(network) or not torch.allclose(before, network(images), rtol=1e-6, equal_nan=True):
+        return []
+    return [
+        module.weight.transpose(1, 2).clone()
+        if isinstance(module, Dense)
+        else module.weight.flatten(1)[None].clone()
+        for module in found
+    ]
+
+
+def _fold(network: nn.Module) -> bool:
+    """Multiply every normalization into what stands before it; return whether channels agree."""
+    passed: list[nn.Module] = []
     for module in network.modules():
-        if isinstance(module, Dense):
-            weights = module.weight.transpose(1, 2)
-        elif isinstance(module, Conv):
-            weights = module.weight.flatten(1)[None]
+        if isinstance(module, Dense | Conv):
+            passed.append(module)
         elif isinstance(module, BatchNorm):
-            if not _fold(found, module):
-                return []
-            counted += _parameters(module)
-            continue
-        else:
-            continue
-        counted += _parameters(module)
-        found.append(Layer(module, weights.double().cpu()))
-    return found if counted == _parameters(network) else []
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _fold(found: list[Layer], norm: BatchNorm) -> bool:
-    """Multiply a normalization into the layers before it; return whether its channels are theirs."""
-    scale = (norm.scale.double() / (norm.variance.double() + norm.epsilon).sqrt()).cpu()
-    place, left = len(found), len(scale)
-    while left > 0 and place > 0:
-        place -= 1
-        left -= found[place].matrices.shape[1]
-    if left:
-        return False
-    sizes = [layer.matrices.shape[1] for layer in found[place:]]
-    for i, part in enumerate(scale.split(sizes), place):
-        found[i] = found[i]._replace(matrices=found[i].matrices * part[:, None])
+            factors = module.scale / (module.variance + module.epsilon).sqrt()
+            module.mean.mul_(factors)
+            module.variance.fill_(1 - module.epsilon)
+            module.scale.fill_(1)
+            while len(factors):
+                if not passed or _outputs(passed[-1]) > len(factors):
+                    return False
+                last = passed.pop()
+                split = len(factors) - _outputs(last)
+                _scale(last, factors[split:])
+                factors = factors[:split]
     return True
+
+
+def _outputs(module: nn.Module) -> int:
+    return module.weight.shape[-1 if isinstance(module, Dense) else 0]
+
+
+def _scale(module: nn.Module, factors: Tensor) -> None:
+    """Multiply the outputs of a layer."""
+    per_output = factors if isinstance(module, Dense) else factors[:, None, None, None]
+    module.weight.mul_(per_output)
+    if module.bias is not None:
+        module.bias.mul_(factors)
 
 
 @torch.no_grad()
 def path_norms(network: nn.Module, input_shape: tuple[int, int, int]) -> list[float]:
-    """Return the logarithm of each replicate's path norm; `network`, on the CPU, is used up.
-
-    input_shape : (C, H, W) of the images.
+    """Return the logarithm of each replicate's path norm; the `folded` network is used up.
 
     The root of the sum over all paths from an input to an output of the product of squared weights:
     ones are sent through the network with squared weights and no biases. As in the reference code of
     Jiang et al., pooling is left as it is. NaN for networks with local response normalization.
     """
-    found = layers(network.double().eval())
-    count = len(found[0].matrices)
-    if any(isinstance(module, LocalResponseNorm) for module in network.modules()):
-        return [math.nan] * count
-    for module, matrices in found:
-        squared = matrices.square()
-        module.weight.copy_(
-            squared.transpose(1, 2) if isinstance(module, Dense) else squared.view_as(module.weight)
-        )
-        if module.bias is not None:
-            module.bias.zero_()
+    replicates = 1
     for module in network.modules():
-        if isinstance(module, BatchNorm):  # It is in the weights.
-            for values, number in (
-                (module.mean, 0.0),
-                (module.variance, 1 - module.epsilon),
-                (module.scale, 1.0),
-                (module.shift, 0.0),
-            ):
-                values.fill_(number)
+        if isinstance(module, LocalResponseNorm):
+            return [math.nan]
+        if isinstance(module, Dense | Conv):
+            module.weight.square_()
+            if module.bias is not None:
+                module.bias.zero_()
+        if isinstance(module, Dense):
+            replicates = len(module.weight)
+        if isinstance(module, BatchNorm):
+            module.mean.zero_()
+            module.shift.zero_()
     channels, height, width = input_shape
-    ones = torch.ones((count, 1, height, width, channels), dtype=torch.float64)
+    ones = torch.ones((replicates, 1, height, width, channels), dtype=torch.float64)
     return (0.5 * network(ones).sum((1, 2)).log()).tolist()
 
 
