@@ -40,7 +40,7 @@ export: $(VENV)/run.stamp  ## write the learning curves of PRESET for TO: tensor
 	@$(BIN)/python scripts/export.py --preset $(PRESET) --to $(TO) $(OPTIONS)
 
 test: $(VENV)/dev.stamp  ## run all tests but the cluster's
-	@$(BIN)/python -m pytest -n auto $(OPTIONS)
+	@$(BIN)/python -m pytest -n auto --dist loadscope $(OPTIONS)
 
 test-slurm: $(VENV)/dev.stamp  ## run the workflow on a real SLURM of one node (needs root)
 	@$(BIN)/python -m pytest -rs tests/cluster $(OPTIONS)

@@ -23,6 +23,7 @@ from rethink.provenance import git_state, software
 from rethink.publish import pango
 
 DOCUMENTS = {contents.PRESET, contents.SPECIFICATIONS, *assemble.PAPERS, METADATA, CHECKSUMS}
+CLAIMS = ("claims.csv", "claims_slides.csv")
 OWN_IMAGES = re.compile(r"data\.[^.]+\.folder")
 
 
@@ -75,7 +76,7 @@ class _Audit:
         for name in recompute.tables(grid, self.results):
             self._compare(name, of_csv)
             findings.count("tables")
-        claims = self.checkout / "report" / "claims.csv"
+        claims = [self.checkout / "report" / name for name in CLAIMS]
         self._compare(recompute.verdicts(grid, self.results, claims), of_csv)
         findings.count("verdicts on claims", len(self.facts.claims))
         self._figures()

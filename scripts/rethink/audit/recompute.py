@@ -20,13 +20,11 @@ from rethink.errors import RethinkError
 from rethink.figures import style
 from rethink.files import read_json
 from rethink.grid import Cell, Grid, Study
-from rethink.training.metrics import POSITION, TOP5, History, summarize
+from rethink.training.metrics import CONVEXITY, MEASURES, POSITION, TOP5, History, summarize
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 RAW = ("cells/", "theory/", "data/", "corrupted/", "figures/samples/")
 DERIVED = ("tables/", "figures/")
-# What a summary says that its learning curves do not tell.
-BEYOND_CURVES = ("status", "stopped_early", "epochs_run")
 
 
 def stage(grid: Grid, files: Mapping[str, Path], checkout: Path, work: Path) -> Path:
@@ -48,7 +46,7 @@ def stage(grid: Grid, files: Mapping[str, Path], checkout: Path, work: Path) -> 
 def cell_summary(cell: Cell, folder: Path) -> dict[str, Any]:
     """Return the summary of a cell as it follows from its ``curves.csv``.
 
-    What the curves do not tell (sizes, and why a replicate ended) is taken from the summary that
+    What the curves do not tell (sizes, norms, and why a replicate ended) is taken from the summary that
     is there. Raises RethinkError for files that are not readable as such.
     """
     said = _read(folder / "summary.json", read_json)
@@ -67,7 +65,10 @@ def _replicate(
 ) -> dict[str, Any]:
     """Return one replicate's summary, from its rows of the curves."""
     ended = "diverged" if said["status"] == "diverged" else "early" * said["stopped_early"]
-    history = History(said["replicate"], epochs_run=said["epochs_run"], ended=ended)
+    measures = {name: said[name] for name in MEASURES if said[name] is not None}
+    history = History(
+        said["replicate"], epochs_run=said["epochs_run"], ended=ended, measures=measures
+    )
     history.rows = [row for row in rows if row["replicate"] == said["replicate"]]
     if not ended:
         history.epochs_run = history.rows[-1]["epoch"]
@@ -81,7 +82,7 @@ def _curves(path: Path) -> list[dict[str, Any]]:
     rows = [dict(zip(header, map(_number, line), strict=True)) for line in lines[1:]]
     for row in rows:
         # A run that was not asked for them has no such columns.
-        for name in TOP5:
+        for name in (*TOP5, CONVEXITY):
             if row.get(name, 0) is None:
                 del row[name]
     if not set(POSITION) <= set(header) or not rows:
@@ -116,8 +117,8 @@ def tables(grid: Grid, results: Path) -> Iterator[str]:
         yield from (f"tables/{study}/{table}.csv" for table in TABLES)
 
 
-def verdicts(grid: Grid, results: Path, claims: Path) -> str:
-    """Write the verdicts on the claims; return their file's name."""
+def verdicts(grid: Grid, results: Path, claims: list[Path]) -> str:
+    """Write the verdicts on the claims of these files; return their own file's name."""
     theory = [results / "theory" / name / "result.json" for name in grid.experiments]
     name = "tables/claims.csv"
     preset = json.loads(grid.claims_spec())

@@ -34,7 +34,7 @@ class Facts:
 
     @functools.cached_property
     def claims(self) -> list[dict[str, str]]:
-        """The verdicts on the paper's claims."""
+        """The verdicts on the claims, the paper's and the slides'."""
         return self._rows("tables/claims.csv")
 
     @functools.cached_property

@@ -46,8 +46,8 @@ GPU and without training:
 
 It checks every checksum and record, recomputes the summaries, tables, verdicts and figures from the
 learning curves, renders the report again, and names every file, row and column that disagrees.
-What it cannot know is whether the learning curves, the results in `theory/` and the images in
-`figures/samples/` came out of the training that their records describe. To see that, train again
+What it cannot know is whether the learning curves, the norms and margins in the summaries, the
+results in `theory/` and the images in `figures/samples/` came out of the training that their records describe. To see that, train again
 (`snakemake --configfile {PRESET}`, or cells by their commands in the report) and compare:
 
     make compare A=bundle.zip B=results/{facts.preset}
