@@ -7,12 +7,15 @@ import selectors
 import signal
 import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 
 from rethink.warm import receive, send
 
 IDLE_SECONDS = 15.0
+LOOK_SECONDS = 0.5
+STOPS = (signal.SIGTERM, signal.SIGINT)
 TRAIN = Path(__file__).with_name("train.py")
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -31,15 +34,22 @@ class Server:
         self.listener.listen()
         hidden.rename(path)
         self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+        self.stopping = False
+        for signum in STOPS:
+            signal.signal(signum, self.stop)
+
+    def stop(self, signum: int, frame: object) -> None:
+        """End, but after the forks: a cluster that ends a job tells them, too, and they save."""
+        self.stopping = True
 
     def serve(self) -> None:
         """Work until there has been nothing to do for a while."""
-        while True:
-            ready = self.selector.select(IDLE_SECONDS)
-            if not ready and not self.clients:
-                break
-            for key, _ in ready:
+        patience = time.monotonic() + IDLE_SECONDS
+        while self.clients or not self.stopping and time.monotonic() < patience:
+            for key, _ in self.selector.select(LOOK_SECONDS):
                 key.data()
+            if self.clients:
+                patience = time.monotonic() + IDLE_SECONDS
         self.path.unlink(missing_ok=True)
 
     def accept(self) -> None:
@@ -112,6 +122,8 @@ def run(request: dict, descriptors: list[int]) -> None:
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setpgid(0, 0)
+        for signum in STOPS:
+            signal.signal(signum, signal.SIG_DFL)
         for descriptor, place in zip(descriptors, (1, 2), strict=True):
             os.dup2(descriptor, place)
             os.close(descriptor)

@@ -1,11 +1,13 @@
 """Cells trained in forks of a process that has torch loaded: the same results, the same ends."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from tiny_cells import SCRIPTS, spec, write_data
@@ -46,6 +48,17 @@ def epoch(place, name):
         return 0
 
 
+def warm_processes(place):
+    """Return the ids of the process with the training code, and of its forks."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = path.read_bytes()
+            if b"warm.py" in command and os.fsencode(place) in command:
+                found.append(int(path.parent.name))
+    return found
+
+
 def wait_for(condition):
     end = time.monotonic() + 60
     while not condition():
@@ -75,6 +88,19 @@ def test_a_signal_reaches_the_fork_which_leaves_a_checkpoint(place):
     client.send_signal(signal.SIGTERM)
     assert client.wait(30) == 128 + signal.SIGTERM
     assert list((place / "stopped" / "work").glob("checkpoint-*.pt"))
+
+
+def test_a_cluster_that_stops_every_process_of_a_job_gets_a_checkpoint(place):
+    """The client, the fork, and the process that it is a fork of are told at the same time."""
+    client = start(place, "ended", "--warm", epochs=100_000)
+    wait_for(lambda: epoch(place, "ended") > 2)
+    processes = warm_processes(place)
+    assert len(processes) == 2
+    for process in (*processes, client.pid):
+        os.kill(process, signal.SIGTERM)
+    assert client.wait(30) == 128 + signal.SIGTERM
+    assert list((place / "ended" / "work").glob("checkpoint-*.pt"))
+    wait_for(lambda: not any(os.path.exists(f"/proc/{process}") for process in processes))
 
 
 def test_a_fork_dies_with_its_client(place):

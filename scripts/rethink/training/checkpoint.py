@@ -27,6 +27,7 @@ from rethink.training.locks import first_free
 log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 1.0
+ECHO_SECONDS = 1.0
 # However slow the disk, saving takes at most this part of the time.
 SAVING_SHARE = 0.02
 
@@ -41,16 +42,24 @@ class Stopped(Exception):
 
 
 class StopSignals:
-    """Turns SIGTERM and SIGINT into a wish that `check` answers; a second one ends at once."""
+    """Turns SIGTERM and SIGINT into a wish that `check` answers; a later one ends at once.
+
+    One that comes right after the first is the same wish: a scheduler tells every process of a job,
+    and those that started this one pass it on.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.time = 0.0
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, self._receive)
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
-        self.received = signum
-        signal.signal(signum, signal.SIG_DFL)
+        if self.received is None:
+            self.received, self.time = signum, time.monotonic()
+        elif time.monotonic() - self.time > ECHO_SECONDS:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
 
     def check(self, epoch: int | None = None) -> None:
         """Raise Stopped, with the epoch that was reached, if a signal has come."""
