@@ -62,7 +62,7 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
     panels[2].axvline(0.5, color=style.GREY, linewidth=0.7, linestyle=(0, (1, 2)), zorder=1)
     panels[0].set_yticks(heights, list(TITLES.values()))
     panels[0].set_ylim(len(TITLES) - 0.4, -0.6)
-    style.legend(figure, _handles(true), columns=6)
+    style.legend(figure, _handles(true), columns=3)
     return figure, drawn
 
 
