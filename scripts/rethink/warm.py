@@ -8,7 +8,6 @@ to know of it: where it cannot be had, the command line does its work itself.
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import signal
@@ -20,6 +19,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from rethink.files import sha256_text
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 START_SECONDS = 120.0
@@ -122,14 +123,12 @@ def _key() -> str:
 
     What a cluster's scheduler started has to end, and to be accounted for, with its job.
     """
-    digest = hashlib.sha256()
     parts = [sys.executable, os.environ.get("SLURM_JOB_ID", ""), str(os.nice(0))]
     parts.append(str(sorted(os.sched_getaffinity(0))))
     for path in sorted(SCRIPTS.rglob("*.py")):
         status = path.stat()
         parts.append(f"{path} {status.st_mtime_ns} {status.st_size}")
-    digest.update("\n".join(parts).encode())
-    return digest.hexdigest()[:16]
+    return sha256_text("\n".join(parts))[:16]
 
 
 def send(connection: socket.socket, message: dict) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rethink.errors import RethinkError
 from rethink.files import atomic_path
+from rethink.training.metrics import CONVEXITY, MEASURES, TOP5
 
 TEXT, WHOLE, NUMBER = "text", "whole number", "number"
 
@@ -47,27 +48,8 @@ SUMMARIZED = (
     "time_to_fit_epochs",
 )
 STATISTICS = ("mean", "sd", "min", "max", "n")
-# Accuracies of runs that were asked for them only (`top5`): columns that are there where some cell
-# of a table has them.
-TOP5 = ("train_top5_accuracy", "test_top5_accuracy")
+# Of runs that were asked for TOP5 only: columns that are there where some cell of a table has them.
 BEST_TOP5 = "best_test_top5_accuracy"
-# The same of networks that are convex in their input.
-CONVEXITY = "convexity_excess"
-# Of each network at the end of its training; empty where it was not measured.
-MEASURES = (
-    "margin",
-    "margin_median",
-    "corrected",
-    "input_gradient",
-    "parameter_norm",
-    "distance",
-    "log_spectral_norm",
-    "log_frobenius_norm",
-    "stable_ranks",
-    "log_bartlett",
-    "log_neyshabur",
-    "log_path_norm",
-)
 
 EPOCH = {"replicate": WHOLE, "epoch": WHOLE, "step": WHOLE, "learning_rate": NUMBER}
 COLUMNS: dict[str, dict[str, str]] = {
