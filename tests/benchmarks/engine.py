@@ -2,8 +2,9 @@
 
 Three tables, each of ratios from alternating rounds in one process on one thread (or one GPU):
 images per second against a torchvision dataset, a DataLoader and a `loss.item()` per step; the
-arithmetic done against the best matrix product and convolution that were measured in between; and
-the replicates of a perceptron trained together against one alone.
+arithmetic done against the best matrix product and convolution that were measured in between, and
+the time taken against the roofline of all operations of a step; and the replicates of a perceptron
+trained together against one alone.
 """
 
 import argparse
@@ -13,14 +14,12 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from standard_limits import Limits, Roofline, limits
 from standard_loop import BATCH, NETWORKS, Pictures, StandardLoop, processor_seconds
-from torch.utils.flop_counter import FlopCounterMode
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from rethink.config import load as load_preset
 from rethink.datasets.store import Arrays
 from rethink.grid import expand
+from rethink.models.catalog import MODELS
 from rethink.training import numerics
 from rethink.training.data import load
 from rethink.training.engine import Trainer
@@ -74,6 +74,13 @@ class Engine:
         count = replicates * len(self.data.train)
         return tuple(count / (after - before) for before, after in zip(*times, strict=True))
 
+    def roofline(self, found: Limits) -> float:
+        """Return the least seconds of an image, from the steps of an epoch."""
+        trainer = Trainer(self.build, self.data, self.spec, [0], self.device)
+        with Roofline(found) as count:
+            trainer._train_epoch(lambda: None)
+        return count.seconds / len(self.data.train)
+
 
 def random_arrays() -> Arrays:
     """Return random images and labels, the first of them for the test, too."""
@@ -97,44 +104,6 @@ def random_arrays() -> Arrays:
     )
 
 
-def flops_per_image(network: torch.nn.Module) -> float:
-    """Return the arithmetic of a step per image: forward, backward, no gradient by the input."""
-    with FlopCounterMode(display=False) as counter:
-        network(torch.zeros(2, 3, 28, 28)).sum().backward()
-    return counter.get_total_flops() / 2
-
-
-def peaks(device: torch.device) -> dict[str, float]:
-    """Return the best FLOP/s of a square product, and of a convolution forth and back."""
-    size, maps = 2048, 32
-    a, b, out = (torch.ones((size, size), device=device) for _ in range(3))
-    images = torch.ones((maps, 64, 28, 28), device=device, requires_grad=True)
-    images = images.to(memory_format=torch.channels_last)
-    weight = torch.ones((64, 64, 5, 5), device=device, requires_grad=True)
-
-    def convolve() -> None:
-        torch.autograd.grad(F.conv2d(images, weight, padding=2).sum(), (images, weight))
-
-    works = {
-        "product": (lambda: torch.mm(a, b, out=out), 2 * size**3),
-        "convolution": (convolve, 3 * 2 * maps * 28**2 * 64**2 * 25),
-    }
-    return {name: flops / least_seconds(work, device) for name, (work, flops) in works.items()}
-
-
-def least_seconds(work: Callable[[], object], device: torch.device, repeats: int = 4) -> float:
-    """Return the least time of a piece of work: of the processor, on a GPU on the clock."""
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append(clock() - start)
-    return min(times)
-
-
 def ratio(ours: list[float], theirs: list[float]) -> str:
     """Return the median of the rounds' ratios, and their range."""
     ratios = sorted(a / b for a, b in zip(ours, theirs, strict=True))
@@ -147,28 +116,31 @@ def median(values: list[float]) -> float:
 
 
 def compare(model: str, arrays: Arrays, device: torch.device, rounds: int, which: int) -> None:
-    """Print one model's lines: rates, ratios to the usual loop, and the share of the peak."""
+    """Print one model's lines: rates, ratios to the usual loop, the shares of what is possible."""
     engine = Engine(model, arrays, device)
     pictures = Pictures(arrays.train_images, arrays.train_labels)
     standard = StandardLoop(NETWORKS[model](), pictures, device)
-    ours, best = [], {"product": [], "convolution": []}
+    ours, possible = [], []
     theirs: dict[int, list[float]] = {workers: [] for workers in WORKERS}
     standard.rate(2, 0)
     for _ in range(rounds):
         ours.append(engine.rate()[which])
         for workers, rates in theirs.items():
             rates.append(standard.rate(STEPS[model], workers)[which])
-        for name, value in peaks(device).items():
-            best[name].append(value)
+        possible.append(limits(device))
     kind = "product" if model in MLPS else "convolution"
-    flops = flops_per_image(NETWORKS[model]())
-    share = [rate * flops / peak for rate, peak in zip(ours, best[kind], strict=True)]
+    peaks = [getattr(found, kind) for found in possible]
+    floors = [engine.roofline(found) for found in possible]
+    flops = MODELS[model].megaflops * 1e6
+    share = [rate * flops / peak for rate, peak in zip(ours, peaks, strict=True)]
+    of_roofline = [rate * seconds for rate, seconds in zip(ours, floors, strict=True)]
     cells = [f"{median(theirs[workers]):,.0f}" for workers in WORKERS]
     cells += [ratio(ours, theirs[workers]) for workers in WORKERS]
     print(
         f"| {model} | {median(ours):,.0f} | {' | '.join(cells)} | {flops / 1e6:,.1f} "
-        f"| {median(ours) * flops / 1e9:,.0f} of {median(best[kind]) / 1e9:,.0f} ({kind}) "
-        f"| {median(share):.2f} |",
+        f"| {median(ours) * flops / 1e9:,.0f} of {median(peaks) / 1e9:,.0f} ({kind}) "
+        f"| {median(share):.2f} | {median([found.memory for found in possible]) / 1e9:,.0f} GB/s "
+        f"| {median(of_roofline):.2f} |",
         flush=True,
     )
 
@@ -205,8 +177,11 @@ def main() -> None:
     )
     loops = " | ".join(f"usual loop, {w} workers" for w in WORKERS)
     ratios = " | ".join(f"ratio to {w} workers" for w in WORKERS)
-    print(f"| model | engine | {loops} | {ratios} | MFLOP/image | GFLOP/s of the peak | share |")
-    print("|---|" + "---|" * (4 + 2 * len(WORKERS)))
+    print(
+        f"| model | engine | {loops} | {ratios} | MFLOP/image | GFLOP/s of the peak "
+        "| share | memory | share of the roofline |"
+    )
+    print("|---|" + "---|" * (6 + 2 * len(WORKERS)))
     for model in arguments.models or NETWORKS:
         compare(model, arrays, device, arguments.rounds, which)
     replicates_together(arrays, device, arguments.rounds, which)

@@ -45,7 +45,7 @@ rule claims:
     input:
         tables=expand("<results>/tables/all/{table}.csv", table=TABLES),
         theory=results_of("all"),
-        claims=["report/claims.csv", "report/claims_slides.csv"],
+        claims=[f"report/{name}" for name in CLAIM_FILES],
     output:
         claims=report(
             "<results>/tables/claims.csv",

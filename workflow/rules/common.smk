@@ -15,6 +15,7 @@ ROOT = ROOT.parent if ROOT.name == "workflow" else ROOT
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from rethink import config as presets
+from rethink.claims.claim import CLAIM_FILES
 from rethink.files import canonical_json
 from rethink.grid import expand as expand_grid
 from rethink.progress import Monitor

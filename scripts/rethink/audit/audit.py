@@ -16,6 +16,7 @@ from rethink.audit.page import of_pages
 from rethink.bundle import assemble, contents
 from rethink.bundle.archive import files_below, opened
 from rethink.bundle.crate import CHECKSUMS, METADATA
+from rethink.claims.claim import CLAIM_FILES
 from rethink.config import validate
 from rethink.errors import RethinkError
 from rethink.grid import Grid, expand
@@ -23,7 +24,6 @@ from rethink.provenance import git_state, software
 from rethink.publish import pango
 
 DOCUMENTS = {contents.PRESET, contents.SPECIFICATIONS, *assemble.PAPERS, METADATA, CHECKSUMS}
-CLAIMS = ("claims.csv", "claims_slides.csv")
 OWN_IMAGES = re.compile(r"data\.[^.]+\.folder")
 
 
@@ -76,7 +76,7 @@ class _Audit:
         for name in recompute.tables(grid, self.results):
             self._compare(name, of_csv)
             findings.count("tables")
-        claims = [self.checkout / "report" / name for name in CLAIMS]
+        claims = [self.checkout / "report" / name for name in CLAIM_FILES]
         self._compare(recompute.verdicts(grid, self.results, claims), of_csv)
         findings.count("verdicts on claims", len(self.facts.claims))
         self._figures()

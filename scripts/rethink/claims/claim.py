@@ -24,6 +24,8 @@ FIELDS = (
     "paper_satisfies",
     "paper_note",
 )
+# Below report/: the paper's, and the slides'.
+CLAIM_FILES = ("claims.csv", "claims_slides.csv")
 PAPER_SATISFIES = ("yes", "no", "partly")
 
 
