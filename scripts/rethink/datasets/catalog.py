@@ -6,21 +6,25 @@ from typing import NamedTuple
 class DatasetKind(NamedTuple):
     """A source of images: the module that loads it and what is known before it is loaded.
 
-    `side` is the height and width of the images in pixels; None where the data decide.
+    `side` is the height and width of the images in pixels, `train` and `test` are how many there
+    are; None where the data decide.
     """
 
     module: str
     title: str
     side: int | None
     downloads: bool
+    channels: int
+    train: int | None
+    test: int | None
 
 
 KINDS = {
-    "digits": DatasetKind("digits", "Digits (8x8, scikit-learn)", 8, False),
-    "mnist": DatasetKind("mnist", "MNIST", 28, True),
-    "cifar10": DatasetKind("cifar", "CIFAR-10", 32, True),
-    "cifar100": DatasetKind("cifar", "CIFAR-100", 32, True),
-    "imagefolder": DatasetKind("imagefolder", "Image folder", None, False),
+    "digits": DatasetKind("digits", "Digits (8x8, scikit-learn)", 8, False, 1, 1437, 360),
+    "mnist": DatasetKind("mnist", "MNIST", 28, True, 1, 60_000, 10_000),
+    "cifar10": DatasetKind("cifar", "CIFAR-10", 32, True, 3, 50_000, 10_000),
+    "cifar100": DatasetKind("cifar", "CIFAR-100", 32, True, 3, 50_000, 10_000),
+    "imagefolder": DatasetKind("imagefolder", "Image folder", None, False, 3, None, None),
 }
 
 

@@ -1,0 +1,221 @@
+"""What the experiments of theory ask of a scheduler: see `rethink.needs`."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rethink.experiments import (
+    KINDS,
+    Capacity,
+    CriticalSamples,
+    EasyHard,
+    InformationExperiment,
+    KernelExperiment,
+    LinearExperiment,
+    StabilityExperiment,
+    Theorem1Experiment,
+)
+from rethink.needs import (
+    JOINT_SHARE,
+    MB,
+    PROCESS_MB,
+    START_SECONDS,
+    WHITENED_BYTES,
+    Images,
+    Needs,
+    images_of,
+    network_mb,
+    stated,
+    training,
+)
+
+SMALL_PROCESS_MB = 80  # without torch
+THEORY_DISK_MB = 100
+JOINT = 25  # replicates of a perceptron that `rethink.memorization.networks` trains at once
+WIDE_MB = 800  # of a process with torch and SciPy, and of their temporary arrays
+
+KERNEL_RATE = 5e11  # operations a second in float64, of a GPU or of 8 cores; assumed
+FEATURE_BYTES = 512 * MB  # of random convolutions, held at once
+LEAVE_ONE_OUT = 20_000  # examples up to which it is done by itself
+CIFAR_PIXELS = 3072
+# Measured on one core of 2.5 GHz.
+EVALUATION_SECONDS = 120  # of Theorem 1's networks on 50,000 points of CIFAR-10, for each target
+LINEAR_STEP_SECONDS = 1e-4  # of SGD on 16 images of CIFAR-10, rounded up
+INFORMATION_STEP_SECONDS = 2e-3  # of ten networks
+INFORMATION_LOOK_SECONDS = 0.5  # at the layers of ten networks
+
+
+def of_experiment(script: str, experiment: str, dataset: str | None) -> Needs:
+    """Return what an experiment needs, given the specifications of it and of its dataset.
+
+    What the experiment leaves out has the default that its command line gives it.
+    """
+    section = next(kind.section for kind in KINDS.values() if kind.script == script)
+    usual = {
+        name: field.default
+        for name, field in section.model_fields.items()
+        if not field.is_required()
+    }
+    spec = usual | json.loads(experiment)
+    return _OF_SCRIPT[script](spec, images_of(dataset) if dataset else None)
+
+
+def kernel_bytes(spec: Mapping[str, Any], images: Images) -> tuple[float, float]:
+    """Return the bytes of a kernel's matrices and images, and of one factor's finished columns.
+
+    The same count as `rethink.theory.interpolation.Memory`; `auto` is taken for float64.
+    """
+    train, test = _examples(spec, images)
+    item = 4 if spec["precision"] == "float32" else 8
+    tile = min(spec["tile"], train)
+    factor = _packed(train, tile) * item
+    floats = 4 * images.side**2 * images.channels * (train + test)
+    if spec["features"] == "random_conv":
+        kept = _packed(train + test, tile) * item + FEATURE_BYTES
+    else:
+        kept = floats * item // 4 + (floats if item == 8 else 0)
+    work = 2 * max(train, test) * tile * item
+    if spec["extra_norms"]:
+        work = max(work, 2 * train * min(spec["forced_points"], test) * item)
+    return factor + kept + floats + work, factor
+
+
+def _packed(size: int, tile: int) -> int:
+    return sum((size - start) * min(tile, size - start) for start in range(0, size, tile))
+
+
+def _examples(spec: Mapping[str, Any], images: Images) -> tuple[int, int]:
+    """Return how many training and test images a kernel has; unknown sets are as large as MNIST."""
+    counts = (images.train or 60_000, images.test or 10_000)
+    asked = (spec["train_examples"], spec["test_examples"])
+    train, test = (min(count, limit or count) for count, limit in zip(counts, asked, strict=True))
+    return train, test
+
+
+def _kernel(spec: Mapping[str, Any], images: Images) -> Needs:
+    size, factor = kernel_bytes(spec, images)
+    train, test = _examples(spec, images)
+    pixels = images.side**2 * images.channels
+    leave_one_out = spec["leave_one_out"] or train <= LEAVE_ONE_OUT
+    # Of one regularization: factor, inverse, kernel values twice.
+    solved = train**3 / 3 * (1 + leave_one_out) + 4 * train * (train + test) * pixels
+    other = train**3 / 3 if spec["extra_norms"] else 0
+    if spec["features"] == "random_conv":
+        filters = spec["features_arguments"].get("filters", 1024)
+        convolved = 2 * filters * 36 * images.channels * images.side**2 * (train + test)
+        other += convolved + 8 * filters * (train + test) ** 2
+    count = len(spec["regularization"])
+    seconds = START_SECONDS + (count * solved + other) / KERNEL_RATE
+    # Finished columns of every factor stay until the end.
+    return stated(WIDE_MB + size / MB, count * factor / MB + THEORY_DISK_MB, seconds, gpu=True)
+
+
+def _expressivity(spec: Mapping[str, Any], images: Images) -> Needs:
+    # The images, those in their order, and those that are left.
+    raw = images.raw if images.train is None else images.train * images.side**2 * images.channels
+    each = EVALUATION_SECONDS * len(spec["targets"]) * max(1, len(spec["depths"]) / 4)
+    seconds = sum(each * (size / 50_000) ** 2 for size in spec["sizes"])
+    memory = SMALL_PROCESS_MB + 3 * raw / MB
+    return stated(memory, THEORY_DISK_MB, START_SECONDS + seconds, gpu=False)
+
+
+def _linear(spec: Mapping[str, Any], images: Images) -> Needs:
+    pixels = images.side**2 * images.channels
+    count = spec["train_examples"] + (images.test or WHITENED_BYTES // (8 * pixels))
+    step = LINEAR_STEP_SECONDS * max(1, pixels * spec["batch_size"] / (16 * CIFAR_PIXELS))
+    seconds = START_SECONDS + spec["steps"] * step
+    # float64 thrice: the images, what is subtracted, what is left.
+    memory = SMALL_PROCESS_MB + 3 * 8 * pixels * count / MB
+    return stated(memory, THEORY_DISK_MB, seconds, gpu=False)
+
+
+def _information(spec: Mapping[str, Any], _: Images | None) -> Needs:
+    conditions = len(spec["activations"]) * len(spec["depths"]) * len(spec["labels"])
+    tens = max(1, spec["replicates"] / 10)
+    batches = sum(math.ceil(part * 4096 / spec["batch_size"]) for part in spec["train_fractions"])
+    looks = spec["checkpoints"] * len(spec["train_fractions"]) * INFORMATION_LOOK_SECONDS
+    each = spec["epochs"] * batches * INFORMATION_STEP_SECONDS + looks
+    return stated(
+        WIDE_MB, THEORY_DISK_MB, START_SECONDS + conditions * each * tens, gpu=False
+    )
+
+
+def _stability(spec: Mapping[str, Any], images: Images) -> Needs:
+    limit = {"train_examples": spec["train_examples"]}
+    trained = (spec["pairs"] + 1) * len(spec["corruptions"])
+    once = {"evaluate_every": math.inf}  # at the end of training
+    seconds = START_SECONDS + sum(
+        training(name, arguments, crop, settings | limit | once, images, trained).seconds(
+            spec["numerics"]
+        )
+        for name, arguments, crop, settings in _models(spec)
+    )
+    return stated(_training_mb(spec, images), THEORY_DISK_MB, seconds, gpu=True)
+
+
+def _memorization(spec: Mapping[str, Any], images: Images) -> Needs:
+    seconds = START_SECONDS + (600 if spec["loss_sensitivity"] else 0)
+    width = 1.0
+    for name, arguments, crop, settings in _models(spec):
+        image = training(name, arguments, crop, settings | {"epochs": 1}, images)
+
+        def train(epochs: float, name=name, arguments=arguments, crop=crop, settings=settings):
+            work = training(name, arguments, crop, settings | {"evaluate_every": 1}, images)
+            return work.seconds(spec["numerics"]) * epochs / settings["epochs"]
+
+        if spec["easy_hard"] is not None:
+            asked = EasyHard(**spec["easy_hard"])
+            seconds += train(asked.runs * len(asked.corruptions))
+        if spec["critical_samples"] is not None:
+            critical = CriticalSamples(**spec["critical_samples"])
+            epochs = critical.replicates * (critical.epochs or settings["epochs"])
+            seconds += train(epochs * len(critical.corruptions))
+            # A point is moved by a gradient, thrice a pass forward, once an iteration.
+            moved = critical.points * critical.iterations * (critical.evaluations + 1)
+            share = moved / (images.train or math.inf)
+            seconds += image.seconds(spec["numerics"]) * share * len(critical.corruptions)
+        if spec["capacity"] is not None:
+            capacity = Capacity(**spec["capacity"])
+            usual = max(arguments["hidden"])
+            width = max(width, *(wide / usual for wide in capacity.widths))
+            runs = [max(1, wide / usual) for wide in capacity.widths]
+            runs += [width] * len(capacity.sizes)
+            epochs = capacity.replicates * (capacity.epochs or settings["epochs"])
+            seconds += train(epochs * sum(runs) * len(capacity.corruptions))
+    joint = 1 + JOINT_SHARE * (JOINT - 1) if spec["easy_hard"] is not None else 1.0
+    memory = _training_mb(spec, images, width, joint)
+    return stated(memory, THEORY_DISK_MB, seconds, gpu=True)
+
+
+def _models(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict, int, dict]]:
+    """Yield name, arguments, crop and settings of the models that an experiment trains."""
+    for name, model in (spec["models"] or {}).items():
+        yield name, model["arguments"], spec["input"]["crop"], model["train"]
+
+
+def _training_mb(
+    spec: Mapping[str, Any], images: Images, width: float = 1.0, joint: float = 1.0
+) -> float:
+    """Return the MB of a process that trains several models in turn, on arrays of its own."""
+    largest = max(
+        (
+            network_mb(name, arguments, crop, images, settings["batch_size"])
+            * (max(width, joint) if "hidden" in arguments else 1)
+            + images.whitened(crop, spec.get("train_examples")) / MB
+            for name, arguments, crop, settings in _models(spec)
+        ),
+        default=WIDE_MB - PROCESS_MB,
+    )
+    # The files, and what of them is corrupted or chosen.
+    return PROCESS_MB + largest + 2 * images.raw / MB
+
+
+_OF_SCRIPT: dict[str, Callable[[Mapping[str, Any], Any], Needs]] = {
+    "kernel": _kernel,
+    "expressivity": _expressivity,
+    "linear": _linear,
+    "stability": _stability,
+    "information_plane": _information,
+    "memorization": _memorization,
+}
