@@ -17,6 +17,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from rethink import config as presets
 from rethink.claims.claim import CLAIM_FILES
 from rethink.files import canonical_json
+from rethink import needs
+from rethink import needs_theory
 from rethink.grid import expand as expand_grid
 from rethink.progress import Monitor
 from rethink.stale_locks import remove_stale_locks
@@ -157,6 +159,38 @@ def of_cells(value):
     """Return a value that all cells share, or else a function of the wildcards, slower to plan."""
     values = {value(cell) for cell in GRID.cells.values()}
     return values.pop() if len(values) == 1 else lambda wildcards: value(cell_of(wildcards))
+
+
+def stated(needs_of):
+    """Return the resources of a rule whose jobs need what `needs_of` says, given the wildcards."""
+
+    def resource(name):
+        return signed(lambda wildcards, attempt: getattr(needs_of(wildcards).on(attempt), name))
+
+    return {name: resource(name) for name in needs.Needs._fields}
+
+
+def needs_of_cell(wildcards):
+    """Return what a cell's training job needs."""
+    cell = cell_of(wildcards)
+    return needs.of_cell(cell.spec, GRID.datasets[cell.dataset])
+
+
+def needs_of_experiment(wildcards):
+    """Return what an experiment needs."""
+    entry = GRID.experiments[wildcards.experiment]
+    return needs_theory.of_experiment(entry.script, entry.spec, GRID.datasets.get(entry.dataset))
+
+
+def needs_of_dataset(wildcards):
+    """Return what it takes to fetch a dataset."""
+    return needs.of_dataset(GRID.datasets[wildcards.dataset])
+
+
+def needs_of_corruption(wildcards):
+    """Return what it takes to draw a corruption."""
+    spec = GRID.corruptions[wildcards.dataset, wildcards.corruption]
+    return needs.of_corruption(spec, GRID.datasets[wildcards.dataset])
 
 
 def experiments_by(script):

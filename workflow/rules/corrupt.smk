@@ -23,6 +23,8 @@ rule corrupt_labels:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        **stated(needs_of_corruption),
     params:
         spec=lambda wildcards: GRID.corruptions[wildcards.dataset, wildcards.corruption],
         code=script_code("corrupt"),

@@ -15,6 +15,8 @@ rule fetch:
     localrule: True
     conda:
         "../../envs/environment.yaml"
+    resources:
+        **stated(needs_of_dataset),
     params:
         spec=lambda wildcards: GRID.datasets[wildcards.dataset],
         code=lambda wildcards: fetch_code(GRID, wildcards.dataset),

@@ -24,6 +24,7 @@ rule kernel:
         "../../envs/environment.yaml"
     threads: 8
     resources:
+        **stated(needs_of_experiment),
         gpu=1,
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
@@ -51,6 +52,8 @@ rule expressivity:
         experiment=experiments_by("expressivity"),
     conda:
         "../../envs/environment.yaml"
+    resources:
+        **stated(needs_of_experiment),
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
         code=script_code("expressivity"),
@@ -74,6 +77,8 @@ rule linear:
         experiment=experiments_by("linear"),
     conda:
         "../../envs/environment.yaml"
+    resources:
+        **stated(needs_of_experiment),
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
         code=script_code("linear"),
@@ -98,6 +103,7 @@ rule stability:
     conda:
         "../../envs/environment.yaml"
     resources:
+        **stated(needs_of_experiment),
         gpu=1,
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
@@ -121,6 +127,8 @@ rule information_plane:
         experiment=experiments_by("information_plane"),
     conda:
         "../../envs/environment.yaml"
+    resources:
+        **stated(needs_of_experiment),
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
         code=script_code("information_plane"),
@@ -145,6 +153,7 @@ rule memorization:
     conda:
         "../../envs/environment.yaml"
     resources:
+        **stated(needs_of_experiment),
         gpu=1,
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,

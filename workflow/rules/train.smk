@@ -21,6 +21,7 @@ rule train:
         "../../envs/environment.yaml"
     threads: of_cells(threads_of)
     resources:
+        **stated(needs_of_cell),
         gpu=of_cells(attrgetter("gpus")),
     params:
         spec=spec_of_cell,
