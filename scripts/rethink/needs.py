@@ -94,9 +94,11 @@ class Work(NamedTuple):
         return self.flop / RATES[numerics] / processes + self.steps * STEP_SECONDS
 
 
-def stated(memory_mb: float, disk_mb: float, seconds: float, gpu: bool) -> Needs:
+def stated(
+    memory_mb: float, disk_mb: float, seconds: float, gpu: bool, margin: float = MEMORY_MARGIN
+) -> Needs:
     """Return needs in round numbers, margins added; no job asks for more than `LONGEST`."""
-    memory = max(memory_mb * MEMORY_MARGIN, GPU_PROCESS_MB if gpu else 0)
+    memory = max(memory_mb * margin, GPU_PROCESS_MB if gpu else 0)
     minutes = min(seconds * TIME_MARGIN / 60, LONGEST)
     return Needs(
         math.ceil(memory / 100) * 100,
@@ -130,6 +132,7 @@ def of_corruption(corruption: str, dataset: str) -> Needs:
     return stated(CORRUPT_MB, disk, math.inf if images.train is None else 300, gpu=False)
 
 
+@functools.cache
 def of_cell(cell: str, dataset: str) -> Needs:
     """Return what it takes to train a cell with these specifications, all replicates of it.
 
