@@ -38,7 +38,10 @@ STEP_SECONDS = 0.005  # to start the operations of a step, each some 10 microsec
 RATES = {"fp32": 3e12, "tf32": 1e13, "bf16": 1e13}
 
 CELL_DISK_MB = 1000  # curves, and two checkpoints: 330 MB each for Inception v3
-FETCH_MB, DECODING_MB, CORRUPT_MB = 500, 2000, 500  # both go through the images block by block
+# Both go through the images block by block; an image folder is decoded by several processes.
+FETCH_MB, DECODING_MB, CORRUPT_MB = 500, 2000, 500
+FETCH_SECONDS, CORRUPT_SECONDS = 600, 300
+LABELS_DISK_MB = 10
 
 
 class Needs(NamedTuple):
@@ -116,29 +119,28 @@ def images_of(dataset: str) -> Images:
     return Images(kind.train, kind.test, side, kind.channels)
 
 
-def of_dataset(dataset: str) -> Needs:
-    """Return what it takes to fetch a dataset with this specification."""
-    images = images_of(dataset)
+def of_dataset(images: Images) -> Needs:
+    """Return what it takes to fetch a dataset: its arrays, and the archive that they come from."""
     unknown = images.train is None
     memory = DECODING_MB if unknown else FETCH_MB
-    # The arrays, and the archive that they come from.
-    return stated(memory, 2 * images.raw / MB, math.inf if unknown else 600, gpu=False)
+    return stated(memory, 2 * images.raw / MB, math.inf if unknown else FETCH_SECONDS, gpu=False)
 
 
-def of_corruption(corruption: str, dataset: str) -> Needs:
-    """Return what it takes to draw a corruption with these specifications."""
-    images, kind = images_of(dataset), parse(json.loads(corruption)["corruption"]).kind
-    disk = 10 if kind in LABEL_KINDS else images.raw / MB
-    return stated(CORRUPT_MB, disk, math.inf if images.train is None else 300, gpu=False)
+def of_corruption(corruption: str, images: Images) -> Needs:
+    """Return what it takes to draw the corruption with this specification."""
+    kind = parse(json.loads(corruption)["corruption"]).kind
+    disk = LABELS_DISK_MB if kind in LABEL_KINDS else images.raw / MB
+    seconds = math.inf if images.train is None else CORRUPT_SECONDS
+    return stated(CORRUPT_MB, disk, seconds, gpu=False)
 
 
 @functools.cache
-def of_cell(cell: str, dataset: str) -> Needs:
-    """Return what it takes to train a cell with these specifications, all replicates of it.
+def of_cell(cell: str, images: Images) -> Needs:
+    """Return what it takes to train the cell with this specification, all replicates of it.
 
     Each of several processes has images of its own but for the files, which they map.
     """
-    spec, images = json.loads(cell), images_of(dataset)
+    spec = json.loads(cell)
     model, settings, crop = spec["model"], spec["train"], spec["input"]["crop"]
     processes = spec.get("processes", 1)
     network = network_mb(model["name"], model["arguments"], crop, images, settings["batch_size"])

@@ -10,11 +10,6 @@ from rethink.experiments import (
     Capacity,
     CriticalSamples,
     EasyHard,
-    InformationExperiment,
-    KernelExperiment,
-    LinearExperiment,
-    StabilityExperiment,
-    Theorem1Experiment,
 )
 from rethink.needs import (
     JOINT_SHARE,
@@ -24,7 +19,6 @@ from rethink.needs import (
     WHITENED_BYTES,
     Images,
     Needs,
-    images_of,
     network_mb,
     stated,
     training,
@@ -48,8 +42,8 @@ INFORMATION_STEP_SECONDS = 2e-3  # of ten networks
 INFORMATION_LOOK_SECONDS = 0.5  # at the layers of ten networks
 
 
-def of_experiment(script: str, experiment: str, dataset: str | None) -> Needs:
-    """Return what an experiment needs, given the specifications of it and of its dataset.
+def of_experiment(script: str, experiment: str, images: Images | None) -> Needs:
+    """Return what the experiment with this specification needs; None makes its data itself.
 
     What the experiment leaves out has the default that its command line gives it.
     """
@@ -60,7 +54,7 @@ def of_experiment(script: str, experiment: str, dataset: str | None) -> Needs:
         if not field.is_required()
     }
     spec = usual | json.loads(experiment)
-    return _OF_SCRIPT[script](spec, images_of(dataset) if dataset else None)
+    return _OF_SCRIPT[script](spec, images)
 
 
 def kernel_bytes(spec: Mapping[str, Any], images: Images) -> tuple[float, float]:

@@ -13,11 +13,10 @@ from project import Project
 
 pytestmark = pytest.mark.skipif(bool(slurm.missing()), reason=str(slurm.missing()))
 LONG = "cells: {'*/mlp_1x512/labels-1/*': {epochs: 6000}}\nstudies:"
-# Only what the test cluster lacks: no accounts, one small node, no time to wait.
+# Only what the test cluster lacks: no accounts, no time to wait. What jobs need the rules say.
 OPTIONS = (
     "--profile", "profiles/slurm", "--workflow-profile", "none",
-    "--default-resources", "mem_mb=500", "runtime=10",
-    "--set-resources", "train:mem_mb=1000", "train:runtime=10", "train:gpu=1",
+    "--default-resources", "slurm_partition='main'",
     "--slurm-no-account",
     "--slurm-init-seconds-before-status-checks", "3",
     "--seconds-between-status-checks", "2",

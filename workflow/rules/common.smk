@@ -18,8 +18,8 @@ from rethink import config as presets
 from rethink.claims.claim import CLAIM_FILES
 from rethink.files import canonical_json
 from rethink import needs
-from rethink import needs_theory
 from rethink.grid import expand as expand_grid
+from rethink.needs_theory import of_experiment
 from rethink.progress import Monitor
 from rethink.stale_locks import remove_stale_locks
 from rethink.states import cell_state
@@ -170,27 +170,32 @@ def stated(needs_of):
     return {name: resource(name) for name in needs.Needs._fields}
 
 
+def images_of(dataset):
+    """Return what is known of a dataset's images; nothing where an experiment makes its data."""
+    return needs.images_of(GRID.datasets[dataset]) if dataset else None
+
+
 def needs_of_cell(wildcards):
     """Return what a cell's training job needs."""
     cell = cell_of(wildcards)
-    return needs.of_cell(cell.spec, GRID.datasets[cell.dataset])
+    return needs.of_cell(cell.spec, images_of(cell.dataset))
 
 
 def needs_of_experiment(wildcards):
     """Return what an experiment needs."""
     entry = GRID.experiments[wildcards.experiment]
-    return needs_theory.of_experiment(entry.script, entry.spec, GRID.datasets.get(entry.dataset))
+    return of_experiment(entry.script, entry.spec, images_of(entry.dataset))
 
 
 def needs_of_dataset(wildcards):
     """Return what it takes to fetch a dataset."""
-    return needs.of_dataset(GRID.datasets[wildcards.dataset])
+    return needs.of_dataset(images_of(wildcards.dataset))
 
 
 def needs_of_corruption(wildcards):
     """Return what it takes to draw a corruption."""
     spec = GRID.corruptions[wildcards.dataset, wildcards.corruption]
-    return needs.of_corruption(spec, GRID.datasets[wildcards.dataset])
+    return needs.of_corruption(spec, images_of(wildcards.dataset))
 
 
 def experiments_by(script):
