@@ -24,9 +24,11 @@ MEMORY_MARGIN = 1.25
 PROCESS_MB = 330  # torch, numpy and this library
 # Of a process that uses a GPU, at least. Assumed: people report 1.1 to 1.9 GB (pytorch#12873).
 GPU_PROCESS_MB = 2000
-JOINT_SHARE = 0.15  # of a perceptron's memory, for each replicate beside the first
+JOINT_SHARE = 0.2  # of a perceptron's memory, for each replicate beside the first
 # `rethink.training.data` keeps whitened images up to this size, and larger sets as they are.
 WHITENED_BYTES = 4 * 2**30
+# `rethink.training.engine` evaluates so many images at once, of at most so many values.
+EVALUATION_BATCH, EVALUATION_VALUES = 1000, 2**26
 
 TIME_MARGIN = 2
 LONGEST = 360  # minutes: four cells in a submission ask for a day, the limit of many partitions
@@ -138,19 +140,21 @@ def of_corruption(corruption: str, images: Images) -> Needs:
 def of_cell(cell: str, images: Images) -> Needs:
     """Return what it takes to train the cell with this specification, all replicates of it.
 
-    Each of several processes has images of its own but for the files, which they map.
+    One process may be without a GPU, of several each has one.
     """
     spec = json.loads(cell)
     model, settings, crop = spec["model"], spec["train"], spec["input"]["crop"]
     processes = spec.get("processes", 1)
-    network = network_mb(model["name"], model["arguments"], crop, images, settings["batch_size"])
-    if "hidden" in model["arguments"]:  # Perceptrons train their replicates together.
-        network *= 1 + JOINT_SHARE * (spec["replicates"] - 1)
-    whitened = images.whitened(crop, settings["train_examples"]) / MB
-    own = PROCESS_MB + network / processes + whitened
     if processes > 1:
-        own = max(own, GPU_PROCESS_MB)
-    memory = processes * own + images.raw / MB
+        memory = processes * GPU_PROCESS_MB
+    else:
+        network = network_mb(
+            model["name"], model["arguments"], crop, images, settings["batch_size"]
+        )
+        if "hidden" in model["arguments"]:  # Perceptrons train their replicates together.
+            network *= 1 + JOINT_SHARE * (spec["replicates"] - 1)
+        memory = PROCESS_MB + network + images.whitened(crop, settings["train_examples"]) / MB
+    memory += images.raw / MB
     work = training(model["name"], model["arguments"], crop, settings, images, spec["replicates"])
     seconds = START_SECONDS + work.seconds(spec["numerics"], processes)
     return stated(memory, CELL_DISK_MB, seconds, gpu=True)
@@ -159,10 +163,12 @@ def of_cell(cell: str, images: Images) -> Needs:
 def network_mb(
     model: str, arguments: Mapping[str, Any], crop: int, images: Images, batch_size: int
 ) -> float:
-    """Return the MB that a network at work takes: batches of 1,000 images, or of training."""
+    """Return the MB that a network at work takes, in batches of the evaluation or of training."""
     entry = MODELS[model]
-    known = [count for count in (images.train, images.test) if count is not None]
-    batch = max(batch_size, min(1000, *known)) if known else 1000
+    most = min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // (crop**2 * images.channels)))
+    if images.train is not None and images.test is not None:
+        most = min(most, max(images.train, images.test))
+    batch = max(batch_size, most)
     return entry.megabytes * (crop / entry.side) ** 2 * batch / 1000 * _width(model, arguments)
 
 
