@@ -143,44 +143,38 @@ def of_cell(cell: str, images: Images) -> Needs:
     One process may be without a GPU, of several each has one.
     """
     spec = json.loads(cell)
-    model, settings, crop = spec["model"], spec["train"], spec["input"]["crop"]
-    processes = spec.get("processes", 1)
+    model, settings, crop = spec["model"]["name"], spec["train"], spec["input"]["crop"]
+    processes, replicates = spec.get("processes", 1), spec["replicates"]
     if processes > 1:
         memory = processes * GPU_PROCESS_MB
     else:
-        network = network_mb(
-            model["name"], model["arguments"], crop, images, settings["batch_size"]
-        )
-        if "hidden" in model["arguments"]:  # Perceptrons train their replicates together.
-            network *= 1 + JOINT_SHARE * (spec["replicates"] - 1)
+        network = network_mb(model, crop, images, settings["batch_size"])
+        if is_perceptron(model):  # They train their replicates together.
+            network *= 1 + JOINT_SHARE * (replicates - 1)
         memory = PROCESS_MB + network + images.whitened(crop, settings["train_examples"]) / MB
     memory += images.raw / MB
-    work = training(model["name"], model["arguments"], crop, settings, images, spec["replicates"])
+    work = training(model, crop, settings, images, replicates)
     seconds = START_SECONDS + work.seconds(spec["numerics"], processes)
     return stated(memory, CELL_DISK_MB, seconds, gpu=True)
 
 
-def network_mb(
-    model: str, arguments: Mapping[str, Any], crop: int, images: Images, batch_size: int
-) -> float:
+def is_perceptron(model: str) -> bool:
+    """Return whether a model is one of hidden layers of some width."""
+    return "hidden" in MODELS[model].arguments
+
+
+def network_mb(model: str, crop: int, images: Images, batch_size: int) -> float:
     """Return the MB that a network at work takes, in batches of the evaluation or of training."""
     entry = MODELS[model]
     most = min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // (crop**2 * images.channels)))
     if images.train is not None and images.test is not None:
         most = min(most, max(images.train, images.test))
     batch = max(batch_size, most)
-    return entry.megabytes * (crop / entry.side) ** 2 * batch / 1000 * _width(model, arguments)
-
-
-def _width(model: str, arguments: Mapping[str, Any]) -> float:
-    """Return how much wider a perceptron was made than the one in the catalog."""
-    usual = MODELS[model].arguments.get("hidden")
-    return max(1.0, sum(arguments["hidden"]) / sum(usual)) if usual else 1.0
+    return entry.megabytes * (crop / entry.side) ** 2 * batch / 1000
 
 
 def training(
     model: str,
-    arguments: Mapping[str, Any],
     crop: int,
     settings: Mapping[str, Any],
     images: Images,
@@ -190,7 +184,7 @@ def training(
     if images.train is None or images.test is None:
         return Work(None)
     entry, epochs = MODELS[model], settings["epochs"] * replicates
-    image = entry.megaflops * 1e6 * (crop / entry.side) ** 2 * _width(model, arguments)
+    image = entry.megaflops * 1e6 * (crop / entry.side) ** 2
     examples = min(images.train, settings["train_examples"] or images.train)
     evaluated = (examples + images.test) / 3 / settings["evaluate_every"]
     steps = epochs * math.ceil(examples / settings["batch_size"])

@@ -19,6 +19,7 @@ from rethink.needs import (
     WHITENED_BYTES,
     Images,
     Needs,
+    is_perceptron,
     network_mb,
     stated,
     training,
@@ -27,6 +28,7 @@ from rethink.needs import (
 SMALL_PROCESS_MB = 80  # without torch
 THEORY_DISK_MB = 100
 JOINT = 25  # replicates of a perceptron that `rethink.memorization.networks` trains at once
+USUAL_WIDTH = 512  # of the perceptrons in the catalog
 WIDE_MB = 800  # of a process with torch and SciPy, and of their temporary arrays
 
 COUNTED_MARGIN = 1.1  # what a kernel takes is counted, not measured
@@ -141,64 +143,79 @@ def _stability(spec: Mapping[str, Any], images: Images) -> Needs:
     trained = (spec["pairs"] + 1) * len(spec["corruptions"])
     once = {"evaluate_every": math.inf}  # at the end of training
     seconds = START_SECONDS + sum(
-        training(name, arguments, crop, settings | limit | once, images, trained).seconds(
-            spec["numerics"]
-        )
-        for name, arguments, crop, settings in _models(spec)
+        training(name, crop, settings | limit | once, images, trained).seconds(spec["numerics"])
+        for name, crop, settings in _models(spec)
     )
     return stated(_training_mb(spec, images), THEORY_DISK_MB, seconds, gpu=True)
 
 
 def _memorization(spec: Mapping[str, Any], images: Images) -> Needs:
+    asked = {
+        "easy_hard": _asked(EasyHard, spec["easy_hard"]),
+        "critical_samples": _asked(CriticalSamples, spec["critical_samples"]),
+        "capacity": _asked(Capacity, spec["capacity"]),
+    }
     seconds = START_SECONDS + (SENSITIVITY_SECONDS if spec["loss_sensitivity"] is not None else 0)
-    width = 1.0
-    for name, arguments, crop, settings in _models(spec):
-        image = training(name, arguments, crop, settings | {"epochs": 1}, images)
-
-        def train(epochs: float, name=name, arguments=arguments, crop=crop, settings=settings):
-            work = training(name, arguments, crop, settings | {"evaluate_every": 1}, images)
-            return work.seconds(spec["numerics"]) * epochs / settings["epochs"]
-
-        if spec["easy_hard"] is not None:
-            asked = EasyHard(**spec["easy_hard"])
-            seconds += train(asked.runs * len(asked.corruptions))
-        if spec["critical_samples"] is not None:
-            critical = CriticalSamples(**spec["critical_samples"])
-            epochs = critical.replicates * (critical.epochs or settings["epochs"])
-            seconds += train(epochs * len(critical.corruptions))
-            # A point is moved by a gradient, thrice a pass forward, once an iteration.
-            moved = critical.points * critical.iterations * (critical.evaluations + 1)
-            share = moved / (images.train or math.inf)
-            seconds += image.seconds(spec["numerics"]) * share * len(critical.corruptions)
-        if spec["capacity"] is not None:
-            capacity = Capacity(**spec["capacity"])
-            usual = max(arguments["hidden"])
-            width = max(width, *(wide / usual for wide in capacity.widths))
-            runs = [max(1, wide / usual) for wide in capacity.widths]
-            runs += [width] * len(capacity.sizes)
-            epochs = capacity.replicates * (capacity.epochs or settings["epochs"])
-            seconds += train(epochs * sum(runs) * len(capacity.corruptions))
-    joint = 1 + JOINT_SHARE * (JOINT - 1) if spec["easy_hard"] is not None else 1.0
-    memory = _training_mb(spec, images, width, joint)
-    return stated(memory, THEORY_DISK_MB, seconds, gpu=True)
+    for name, crop, settings in _models(spec):
+        # An epoch with its evaluation.
+        one = settings | {"epochs": 1, "evaluate_every": 1}
+        epoch = training(name, crop, one, images).seconds(spec["numerics"])
+        epochs = _epochs(settings["epochs"], images, **asked)
+        seconds += epoch * epochs if epochs else 0
+    more = 1.0
+    if asked["easy_hard"]:
+        more = 1 + JOINT_SHARE * (JOINT - 1)
+    if asked["capacity"]:
+        more = max(more, _widest(asked["capacity"]))
+    return stated(_training_mb(spec, images, more), THEORY_DISK_MB, seconds, gpu=True)
 
 
-def _models(spec: Mapping[str, Any]) -> Iterator[tuple[str, dict, int, dict]]:
-    """Yield name, arguments, crop and settings of the models that an experiment trains."""
-    for name, model in (spec["models"] or {}).items():
-        yield name, model["arguments"], spec["input"]["crop"], model["train"]
+def _asked(section: type, given: Mapping[str, Any] | None) -> Any:
+    return None if given is None else section(**given)
 
 
-def _training_mb(
-    spec: Mapping[str, Any], images: Images, width: float = 1.0, joint: float = 1.0
+def _widest(capacity: Capacity) -> float:
+    return max(1.0, *(width / USUAL_WIDTH for width in capacity.widths))
+
+
+def _epochs(
+    usual: int,
+    images: Images,
+    easy_hard: EasyHard | None,
+    critical_samples: CriticalSamples | None,
+    capacity: Capacity | None,
 ) -> float:
-    """Return the MB of a process that trains several models in turn, on arrays of its own."""
+    """Return for how many epochs a model is trained, or what else takes as long."""
+    epochs = 0.0
+    if easy_hard:
+        epochs += len(easy_hard.corruptions) * easy_hard.runs
+    if critical_samples:
+        own = critical_samples
+        # A point is moved by a gradient, as dear as an example of training, once an iteration.
+        moved = own.points * own.iterations * (own.evaluations + 1) / (images.train or own.points)
+        epochs += len(own.corruptions) * own.replicates * ((own.epochs or usual) + moved)
+    if capacity:
+        widths = [max(1.0, width / USUAL_WIDTH) for width in capacity.widths]
+        runs = sum(widths) + len(capacity.sizes) * max(widths)
+        each = capacity.replicates * (capacity.epochs or usual)
+        epochs += len(capacity.corruptions) * each * runs
+    return epochs
+
+
+def _models(spec: Mapping[str, Any]) -> Iterator[tuple[str, int, dict]]:
+    """Yield name, crop and settings of the models that an experiment trains."""
+    for name, model in (spec["models"] or {}).items():
+        yield name, spec["input"]["crop"], model["train"]
+
+
+def _training_mb(spec: Mapping[str, Any], images: Images, more: float = 1.0) -> float:
+    """Return the MB of a process that trains models in turn, perceptrons so many times as large."""
     largest = max(
         (
-            network_mb(name, arguments, crop, images, settings["batch_size"])
-            * (max(width, joint) if "hidden" in arguments else 1)
+            network_mb(name, crop, images, settings["batch_size"])
+            * (more if is_perceptron(name) else 1)
             + images.whitened(crop, spec.get("train_examples")) / MB
-            for name, arguments, crop, settings in _models(spec)
+            for name, crop, settings in _models(spec)
         ),
         default=WIDE_MB - PROCESS_MB,
     )

@@ -1,5 +1,6 @@
 """What jobs ask of a scheduler: enough, not far too much, and more with every attempt."""
 
+import itertools
 import json
 import re
 import sys
@@ -117,7 +118,7 @@ def test_cells_ask_for_the_memory_that_was_measured(cell, model):
         assert asks_for(asked.mem_mb, measured), (train, test, measured, asked)
 
 
-def test_experiments_ask_for_the_memory_that_was_measured(experiment):
+def test_experiments_ask_for_the_memory_that_was_measured(paper, experiment):
     kernel = {"train_examples": 20_000, "regularization": [0, 0.01]}
     assert asks_for(experiment("kernel_cifar10_pixels", **kernel).mem_mb, 4260)
     conv = {"train_examples": 10_000, "features_arguments": {"filters": 512}}
@@ -125,7 +126,9 @@ def test_experiments_ask_for_the_memory_that_was_measured(experiment):
     assert asks_for(experiment("linear").mem_mb, 656)
     assert asks_for(experiment("theorem1").mem_mb, 502)
     assert asks_for(experiment("information_plane", None).mem_mb, 566)
-    assert asks_for(experiment("stability", train_examples=5000).mem_mb, 994)
+    models = json.loads(paper.experiments["stability"].spec)["models"]
+    perceptron = {"mlp_1x512": models["mlp_1x512"]}
+    assert asks_for(experiment("stability", models=perceptron, train_examples=5000).mem_mb, 994)
 
 
 def test_cells_of_digits_ask_for_little():
@@ -137,7 +140,9 @@ def test_every_job_of_small_presets_fits_the_test_cluster_at_its_last_attempt():
     cluster = (ROOT / "tests/cluster/slurm.py").read_text()
     memory = int(re.search(r"RealMemory=(\d+)", cluster).group(1))
     retries = int(
-        re.search(r"^retries: (\d+)", (ROOT / "profiles/slurm/config.yaml").read_text(), re.M)[1]
+        re.search(
+            r"^retries: (\d+)", (ROOT / "profiles/slurm/config.yaml").read_text(), re.MULTILINE
+        )[1]
     )
     asked = all_needs(preset("digits"))
     assert max(entry.on(1 + retries).mem_mb for entry in asked) <= memory
@@ -167,6 +172,8 @@ def test_a_folder_of_unknown_size_asks_for_what_training_keeps_at_most(cell):
 
 
 def test_imagenet_is_planned_without_its_images(tmp_path):
+    for name in ("train", "val"):
+        (tmp_path / name).mkdir()
     whole = preset("imagenet", datasets={"imagenet": {"folder": str(tmp_path)}})
     (asked,) = set(all_needs(whole))
     assert 4 * GPU_PROCESS_MB < asked.mem_mb < 8 * GPU_PROCESS_MB
@@ -192,12 +199,14 @@ def test_what_takes_longer_asks_for_more_time(cell, changed):
     assert cell("alexnet", **changed).runtime > cell("alexnet").runtime
 
 
-def test_wider_perceptrons_and_more_at_once_ask_for_more_memory(cell):
-    wide = {"name": "mlp_1x512", "module": "mlp", "arguments": {"hidden": [8192]}}
-    assert cell(model="mlp_1x512").mem_mb < cell(replicates=20).mem_mb
-    (settings,) = ({"model": wide},)
-    spec = json.loads(preset().cells["cifar10/mlp_1x512/none/none"].spec) | settings
-    assert needs.of_cell(canonical_json(spec), CIFAR10).mem_mb > 2 * cell().mem_mb
+def test_perceptrons_at_once_or_wider_ask_for_more_memory(cell, experiment):
+    assert cell("mlp_1x512", replicates=20).mem_mb > cell("mlp_1x512").mem_mb
+    assert cell("alexnet", replicates=20).mem_mb == cell("alexnet").mem_mb
+    capacity = {"corruptions": ["none"], "widths": [16, 1024]}
+    narrow = experiment("memorization_capacity", MNIST, capacity=capacity)
+    wide = experiment("memorization_capacity", MNIST, capacity=capacity | {"widths": [16, 8192]})
+    assert wide.mem_mb > 2 * narrow.mem_mb
+    assert wide.runtime > narrow.runtime
 
 
 def test_no_job_of_the_paper_is_beyond_an_ordinary_cluster(paper):
@@ -212,7 +221,7 @@ def test_no_job_of_the_paper_is_beyond_an_ordinary_cluster(paper):
 def test_every_attempt_asks_for_more(cell):
     asked = [cell("inception").on(attempt) for attempt in (1, 2, 3, 4)]
     assert asked[0] == cell("inception")
-    for one, next_one in zip(asked, asked[1:], strict=False):
+    for one, next_one in itertools.pairwise(asked):
         assert next_one.mem_mb > one.mem_mb
         assert next_one.runtime > one.runtime
     assert asked[3].runtime == 4 * asked[0].runtime
@@ -224,7 +233,7 @@ def test_kernels_count_as_the_experiment_itself_does():
         "features": "pixels", "precision": "float32", "tile": 3000, "extra_norms": False,
         "train_examples": None, "test_examples": None, "forced_points": 2000,
     }  # fmt: skip
-    size, factor = kernel_bytes(spec, MNIST)
+    _, factor = kernel_bytes(spec, MNIST)
     assert factor == 4 * (60_000**2 + 60_000 * 3000) // 2
     from rethink.theory.interpolation import SPARE_MEMORY, Examples, Memory, Spec
 
