@@ -5,12 +5,14 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from project import PRESET
 
-from rethink import config, grid, needs
+from rethink import config, grid, needs, needs_theory
 from rethink.files import canonical_json
+from rethink.models.catalog import MODELS
 from rethink.needs import GPU_PROCESS_MB, LONGEST, MB, WHITENED_BYTES, Images
 from rethink.needs_theory import kernel_bytes, of_experiment
 
@@ -106,8 +108,8 @@ MEASURED = {
     "inception": [(256, 1000, 2806), (256, 4000, 3008)],
     "inception_no_bn": [(256, 1000, 2117), (256, 3000, 2311)],
     "wrn_28_1": [(256, 1000, 1318), (256, 3000, 1561)],
-    "convex_allcnn": [(256, 1000, 1920)],
-    "convex_densenet": [(256, 1000, 5829)],
+    "convex_allcnn": [(256, 1000, 1920), (256, 2000, 3364), (256, 5000, 3483)],
+    "convex_densenet": [(256, 1000, 5829), (256, 2000, 6326)],
 }
 
 
@@ -227,25 +229,37 @@ def test_every_attempt_asks_for_more(cell):
     assert asked[3].runtime == 4 * asked[0].runtime
 
 
-def test_kernels_count_as_the_experiment_itself_does():
+def test_limits_are_those_of_the_code_that_computes():
+    """Said twice, because planning cannot load torch."""
+    from rethink.memorization import networks
+    from rethink.theory import features, interpolation
+    from rethink.training import data, engine
+
+    assert data.RESIDENT_BYTES == WHITENED_BYTES
+    assert engine.EVALUATION_BATCH == needs.EVALUATION_BATCH
+    assert engine.EVALUATION_VALUES == needs.EVALUATION_VALUES
+    assert networks.TOGETHER == needs_theory.JOINT
+    assert features.FEATURE_BYTES == needs_theory.FEATURE_BYTES
+    assert interpolation.LEAVE_ONE_OUT_EXAMPLES == needs_theory.LEAVE_ONE_OUT
+    for name, entry in MODELS.items():
+        module = (ROOT / f"scripts/rethink/models/{entry.module}.py").read_text()
+        assert needs.is_perceptron(name) == ("JOINT_REPLICATES = True" in module), name
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("extra_norms", [True, False])
+def test_kernels_count_as_the_experiment_itself_does(precision, extra_norms):
     """The lower triangle of 60,000 points in columns of 3,000 is 7 GB in float32."""
-    spec = {
-        "features": "pixels", "precision": "float32", "tile": 3000, "extra_norms": False,
-        "train_examples": None, "test_examples": None, "forced_points": 2000,
-    }  # fmt: skip
-    _, factor = kernel_bytes(spec, MNIST)
-    assert factor == 4 * (60_000**2 + 60_000 * 3000) // 2
     from rethink.theory.interpolation import SPARE_MEMORY, Examples, Memory, Spec
 
-    class Rows:
-        shape = (60_000, 28, 28, 1)
-
-    examples = Examples(Rows(), Rows(), [0] * 60_000, [0] * 10_000, 10)
-    counted = Spec(name="k", dataset="mnist", **spec)
-    for precision in ("float32", "float64"):
-        need = object.__new__(Memory).need(counted, examples, precision) - SPARE_MEMORY
-        mine, _ = kernel_bytes(spec | {"precision": precision}, MNIST)
-        assert mine == pytest.approx(need)
+    counted = Spec("k", "mnist", precision=precision, extra_norms=extra_norms)
+    mine, factor = kernel_bytes(vars(counted), MNIST)
+    item = 4 if precision == "float32" else 8
+    assert factor == item * (60_000**2 + 60_000 * 3000) // 2
+    images, labels = SimpleNamespace(shape=(60_000, 28, 28, 1)), [0] * 60_000
+    examples = Examples(images, images, labels, labels[:10_000], 10)
+    theirs = object.__new__(Memory).need(counted, examples, precision)
+    assert mine == pytest.approx(theirs - SPARE_MEMORY)
 
 
 def test_finished_columns_of_every_regularization_lie_on_disk(experiment):
