@@ -55,8 +55,8 @@ class Needs(NamedTuple):
 
     def on(self, attempt: int) -> "Needs":
         """Return what the job asks for when it is tried for the `attempt`-th time, from 1."""
-        more = (1 + attempt) / 2
-        return Needs(round(self.mem_mb * more), round(self.disk_mb * more), self.runtime * attempt)
+        memory = round(self.mem_mb * (1 + attempt) / 2)
+        return self._replace(mem_mb=memory, runtime=self.runtime * attempt)
 
 
 class Images(NamedTuple):

@@ -16,7 +16,7 @@ LONG = "cells: {'*/mlp_1x512/labels-1/*': {epochs: 6000}}\nstudies:"
 # Only what the test cluster lacks: no accounts, no time to wait. What jobs need the rules say.
 OPTIONS = (
     "--profile", "profiles/slurm", "--workflow-profile", "none",
-    "--default-resources", "slurm_partition='main'",
+    "--default-resources", "mem_mb=500", "runtime=10",
     "--slurm-no-account",
     "--slurm-init-seconds-before-status-checks", "3",
     "--seconds-between-status-checks", "2",

@@ -21,19 +21,22 @@ CIFAR10, MNIST = Images(50_000, 10_000, 32, 3), Images(60_000, 10_000, 28, 1)
 DIGITS, UNKNOWN = Images(1437, 360, 8, 1), Images(None, None, 64, 3)
 LOCAL = {"tabulate", "claims", "figure", "samples", "html", "pdf", "report"}
 
-# Prints what all jobs ask for instead of running them.
+# Prints what jobs and groups of jobs ask for at two attempts, instead of running them.
 SHOW = """
 import json
 from snakemake.cli import main
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+def asked(job, attempt):
+    job.attempt = attempt
+    return [job.resources.get(name) for name in ("mem_mb", "disk_mb", "runtime")]
+
 def show(scheduler):
-    names = ("mem_mb", "disk_mb", "runtime")
-    for job in scheduler.workflow.dag.jobs:
-        asked = [[job.resources.get(name) for name in names]]
-        job.attempt = 2
-        asked.append([job.resources.get(name) for name in names])
-        print("NEEDS", job.rule.name, json.dumps(asked))
+    dag = scheduler.workflow.dag
+    groups = {dag.get_job_group(job) for job in dag.jobs} - {None}
+    for job in [*dag.jobs, *groups]:
+        rule, size = ("group", len(job)) if job.is_group() else (job.rule.name, 1)
+        print("NEEDS", rule, size, json.dumps([asked(job, 1), asked(job, 2)]))
     return True
 
 JobScheduler.schedule = show
@@ -269,22 +272,35 @@ def test_finished_columns_of_every_regularization_lie_on_disk(experiment):
     assert four.mem_mb == one.mem_mb
 
 
-def test_every_rule_but_those_that_stay_here_states_what_its_jobs_need(fresh):
-    """The digits' preset has jobs of every rule."""
+@pytest.fixture
+def submitted(fresh):
+    """What the jobs of the digits' preset, which has all rules, would ask of SLURM, by rule.
+
+    Of each job, and of each group of jobs in a submission: its size, then memory, disk and time of
+    the first and of the second attempt.
+    """
     (fresh.folder / PRESET).write_text((ROOT / "config/digits.yaml").read_text())
-    arguments = ["--cores", "1", "--configfile", PRESET, "--dry-run", "--quiet", "all"]
+    profile = ["--profile", "profiles/slurm", "--workflow-profile", "none"]
+    arguments = ["--configfile", PRESET, *profile, "--dry-run", "--quiet", "all"]
     done = fresh.command([sys.executable, "-c", SHOW, *arguments])
     assert done.returncode == 0, done.stdout
-    found = re.findall(r"^NEEDS (\w+) (.*)$", done.stdout, re.MULTILINE)
-    rules = set(re.findall(r"^rule (\w+):", _rules(), re.MULTILINE)) - {"bundle"}
-    assert {rule for rule, _ in found} >= rules
-    for rule, asked in found:
-        first, second = json.loads(asked)
-        if rule in LOCAL:
-            continue
-        assert all(isinstance(value, int) and value > 0 for value in first), (rule, first)
-        assert all(more > less for less, more in zip(first, second, strict=True)), rule
+    found = {}
+    for rule, size, asked in re.findall(r"^NEEDS (\w+) (\d+) (.*)$", done.stdout, re.MULTILINE):
+        found.setdefault(rule, []).append((int(size), *json.loads(asked)))
+    return found
 
 
-def _rules():
-    return "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+def test_every_submitted_job_states_what_it_needs(submitted):
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert submitted.keys() >= set(re.findall(r"^rule (\w+):", rules, re.MULTILINE)) - {"bundle"}
+    for rule in submitted.keys() - LOCAL:
+        for _, first, second in submitted[rule]:
+            assert all(isinstance(value, int) and value > 0 for value in first), rule
+            assert second[0] > first[0], rule
+            assert second[1] == first[1], rule
+            assert second[2] == 2 * first[2], rule
+    # Cells in a submission run one after the other: the time of all, the memory of one.
+    (memory, disk, minutes) = max(first for _, first, _ in submitted["train"])
+    assert {size for size, _, _ in submitted["group"]} == {3, 4}
+    for size, first, _ in submitted["group"]:
+        assert first == [memory, disk, size * minutes]

@@ -161,13 +161,13 @@ def of_cells(value):
     return values.pop() if len(values) == 1 else lambda wildcards: value(cell_of(wildcards))
 
 
-def stated(needs_of):
+def stated(needs_of, names=needs.Needs._fields):
     """Return the resources of a rule whose jobs need what `needs_of` says, given the wildcards."""
 
     def resource(name):
         return signed(lambda wildcards, attempt: getattr(needs_of(wildcards).on(attempt), name))
 
-    return {name: resource(name) for name in needs.Needs._fields}
+    return {name: resource(name) for name in names}
 
 
 def images_of(dataset):

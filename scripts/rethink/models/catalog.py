@@ -65,7 +65,7 @@ MODELS = {
         ("*.weight",),
         1_649_402,
         1221.3,
-        1937,
+        1945,
         28,
     ),
     "alexnet": ModelEntry(
