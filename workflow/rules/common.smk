@@ -1,5 +1,6 @@
 """What the rules share: the validated preset, its cells, the digests of code, and lookups."""
 
+import contextlib
 import gc
 import inspect
 import json
@@ -80,6 +81,13 @@ def signed(function):
     """
     function.__signature__ = inspect.signature(function)
     return function
+
+
+# The same for what evaluates a resource: more than two functions of resources cost otherwise.
+with contextlib.suppress(ImportError, AttributeError):
+    from snakemake.resources import Resource
+
+    signed(Resource.evaluate)
 
 
 def manifest_of(dataset, corruption):

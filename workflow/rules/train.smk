@@ -21,8 +21,9 @@ rule train:
         "../../envs/environment.yaml"
     threads: of_cells(threads_of)
     resources:
-        **stated(needs_of_cell),
+        **stated(needs_of_cell, ["mem_mb", "runtime"]),
         gpu=of_cells(attrgetter("gpus")),
+        disk_mb=needs.CELL_DISK_MB,
     params:
         spec=spec_of_cell,
         code=code_of_cell,
