@@ -83,7 +83,7 @@ def signed(function):
     return function
 
 
-# The same for what evaluates a resource: more than two functions of resources cost otherwise.
+# So it does for its own method that evaluates a resource of a job, which this makes half as dear.
 with contextlib.suppress(ImportError, AttributeError):
     from snakemake.resources import Resource
 
