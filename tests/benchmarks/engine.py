@@ -2,9 +2,9 @@
 
 Three tables, each of ratios from alternating rounds in one process on one thread (or one GPU):
 images per second against a torchvision dataset, a DataLoader and a `loss.item()` per step; the
-arithmetic done against the best matrix product and convolution that were measured in between, and
-the time taken against the roofline of all operations of a step; and the replicates of a perceptron
-trained together against one alone.
+arithmetic done against a square matrix product and a convolution that were measured in between, and
+the floor of a step's operations (see `standard_limits`) against its time; and the replicates of a
+perceptron trained together against one alone.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from standard_limits import Limits, Roofline, limits
+from standard_limits import Floor, Limits, limits
 from standard_loop import BATCH, NETWORKS, Pictures, StandardLoop, processor_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,10 +74,10 @@ class Engine:
         count = replicates * len(self.data.train)
         return tuple(count / (after - before) for before, after in zip(*times, strict=True))
 
-    def roofline(self, found: Limits) -> float:
+    def floor(self, found: Limits) -> float:
         """Return the least seconds of an image, from the steps of an epoch."""
         trainer = Trainer(self.build, self.data, self.spec, [0], self.device)
-        with Roofline(found) as count:
+        with Floor(found, self.device) as count:
             trainer._train_epoch(lambda: None)
         return count.seconds / len(self.data.train)
 
@@ -130,17 +130,17 @@ def compare(model: str, arrays: Arrays, device: torch.device, rounds: int, which
         possible.append(limits(device))
     kind = "product" if model in MLPS else "convolution"
     peaks = [getattr(found, kind) for found in possible]
-    floors = [engine.roofline(found) for found in possible]
+    floors = [engine.floor(found) for found in possible]
     flops = MODELS[model].megaflops * 1e6
     share = [rate * flops / peak for rate, peak in zip(ours, peaks, strict=True)]
-    of_roofline = [rate * seconds for rate, seconds in zip(ours, floors, strict=True)]
+    of_floor = [rate * seconds for rate, seconds in zip(ours, floors, strict=True)]
     cells = [f"{median(theirs[workers]):,.0f}" for workers in WORKERS]
     cells += [ratio(ours, theirs[workers]) for workers in WORKERS]
     print(
         f"| {model} | {median(ours):,.0f} | {' | '.join(cells)} | {flops / 1e6:,.1f} "
         f"| {median(ours) * flops / 1e9:,.0f} of {median(peaks) / 1e9:,.0f} ({kind}) "
         f"| {median(share):.2f} | {median([found.memory for found in possible]) / 1e9:,.0f} GB/s "
-        f"| {median(of_roofline):.2f} |",
+        f"| {median(of_floor):.2f} |",
         flush=True,
     )
 
@@ -179,7 +179,7 @@ def main() -> None:
     ratios = " | ".join(f"ratio to {w} workers" for w in WORKERS)
     print(
         f"| model | engine | {loops} | {ratios} | MFLOP/image | GFLOP/s of the peak "
-        "| share | memory | share of the roofline |"
+        "| share | memory | floor of the step's own operations |"
     )
     print("|---|" + "---|" * (6 + 2 * len(WORKERS)))
     for model in arguments.models or NETWORKS:

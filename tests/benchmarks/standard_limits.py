@@ -1,11 +1,12 @@
-"""What a machine could do at best: its arithmetic, its memory, and a training step on both.
+"""What a machine can do: the rates of its arithmetic and memory, and the floor of a training step.
 
-A step is a list of operations, and none of them is done before its arithmetic is, at the best rate
-of a matrix product or convolution, or before its operands have come from memory and gone back. The
-sum of these times is the step's roofline. Operands that stay in a core's cache make it an estimate,
-not a bound; the bandwidth is the best of a working set in the last cache and one beyond it.
+A step is a list of operations, one after the other. Each product and convolution is done again by
+itself, the least of several times; of all other operations only the bytes count that they read and
+write, at the rate of the memory. The sum of these is the step's floor: what it would take if nothing
+were lost between the operations. Operands that stay in a core's cache make it an estimate.
 """
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -22,32 +23,30 @@ GATHERING = ("index", "index_select", "gather", "take")
 
 
 class Limits(NamedTuple):
-    """The best rates of a machine: FLOP/s of products and convolutions, bytes/s of memory."""
+    """The rates of a machine: FLOP/s of products and convolutions, bytes/s of memory."""
 
     product: float
     convolution: float
     memory: float
 
 
-class Roofline(TorchDispatchMode):
-    """While it is on, adds up the least times of all operations."""
+class Floor(TorchDispatchMode):
+    """While it is on, adds up the least seconds of all operations."""
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits, device: torch.device):
         super().__init__()
-        self.limits, self.seconds = limits, 0.0
+        self.limits, self.device, self.seconds = limits, device, 0.0
 
     def __torch_dispatch__(self, operation, types, arguments=(), keywords=None):
         keywords = keywords or {}
         result = operation(*arguments, **keywords)
-        if _is_view(operation):
-            return result
         name = operation._overloadpacket.__name__.removesuffix("_")
-        formula = flop_registry.get(getattr(torch.ops.aten, name, None))
-        flops = formula(*arguments, **keywords, out_val=result) if formula else 0
-        rate = self.limits.convolution if "convolution" in name else self.limits.product
-        moved = _bytes(result)
-        moved += _bytes(result) if name in GATHERING else _bytes((arguments, keywords))
-        self.seconds += max(flops / rate, moved / self.limits.memory)
+        if getattr(torch.ops.aten, name, None) in flop_registry:
+            times = seconds_of(lambda: operation(*arguments, **keywords), self.device)
+            self.seconds += min(times)
+        elif not _is_view(operation):
+            read = _bytes(result if name in GATHERING else (arguments, keywords))
+            self.seconds += (read + _bytes(result)) / self.limits.memory
         return result
 
 
@@ -66,7 +65,10 @@ def _bytes(values: Any) -> int:
 
 
 def limits(device: torch.device) -> Limits:
-    """Measure a square product, a convolution forth and back, and a sum of two arrays in place."""
+    """Measure a square product, a convolution forth and back, and a sum of two arrays in place.
+
+    Medians, as of everything that they are compared with: the rates of a shared machine vary.
+    """
     size, maps = 2048, 32
     a, b, out = (torch.ones((size, size), device=device) for _ in range(3))
     images = torch.ones((maps, 64, 28, 28), device=device, requires_grad=True)
@@ -76,19 +78,24 @@ def limits(device: torch.device) -> Limits:
     def convolve() -> None:
         torch.autograd.grad(F.conv2d(images, weight, padding=2).sum(), (images, weight))
 
-    product = 2 * size**3 / least_seconds(lambda: torch.mm(a, b, out=out), device)
-    convolution = 3 * 2 * maps * 28**2 * 64**2 * 25 / least_seconds(convolve, device)
-    return Limits(product, convolution, max(_bandwidth(2**n, device) for n in (20, 24)))
+    def rate(amount: float, work: Callable[[], object]) -> float:
+        return amount / statistics.median(seconds_of(work, device))
+
+    return Limits(
+        rate(2 * size**3, lambda: torch.mm(a, b, out=out)),
+        rate(3 * 2 * maps * 28**2 * 64**2 * 25, convolve),
+        max(_bandwidth(2**n, rate, device) for n in (20, 24)),
+    )
 
 
-def _bandwidth(count: int, device: torch.device) -> float:
+def _bandwidth(count: int, rate: Callable[..., float], device: torch.device) -> float:
     """Return bytes/s of x <- x + y on arrays of `count` floats."""
     x, y = (torch.zeros(count, device=device) for _ in range(2))
-    return 3 * 4 * count / least_seconds(lambda: x.add_(y), device, repeats=10)
+    return rate(3 * 4 * count, lambda: x.add_(y))
 
 
-def least_seconds(work: Callable[[], object], device: torch.device, repeats: int = 4) -> float:
-    """Return the least time of a piece of work: of the processor, on a GPU on the clock."""
+def seconds_of(work: Callable[[], object], device: torch.device, repeats: int = 5) -> list[float]:
+    """Return the times of a piece of work: of the processor, on a GPU on the clock."""
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     times = []
     for _ in range(repeats):
@@ -97,4 +104,4 @@ def least_seconds(work: Callable[[], object], device: torch.device, repeats: int
         if device.type == "cuda":
             torch.cuda.synchronize()
         times.append(clock() - start)
-    return min(times)
+    return times
