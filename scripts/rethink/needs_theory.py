@@ -167,7 +167,10 @@ def _memorization(spec: Mapping[str, Any], images: Images) -> Needs:
         more = 1 + JOINT_SHARE * (JOINT - 1)
     if asked["capacity"]:
         more = max(more, _widest(asked["capacity"]))
-    return stated(_training_mb(spec, images, more), THEORY_DISK_MB, seconds, gpu=True)
+    memory = _training_mb(spec, images, more)
+    if asked["critical_samples"]:
+        memory += WIDE_MB  # for the search around the points
+    return stated(memory, THEORY_DISK_MB, seconds, gpu=True)
 
 
 def _asked(section: type, given: Mapping[str, Any] | None) -> Any:

@@ -134,6 +134,10 @@ def test_experiments_ask_for_the_memory_that_was_measured(paper, experiment):
     models = json.loads(paper.experiments["stability"].spec)["models"]
     perceptron = {"mlp_1x512": models["mlp_1x512"]}
     assert asks_for(experiment("stability", models=perceptron, train_examples=5000).mem_mb, 994)
+    mnist = {"regularization": [0], "precision": "float32", "extra_norms": False}
+    assert asks_for(experiment("kernel_mnist_pixels", MNIST, **mnist).mem_mb, 9369)
+    for name, measured in (("memorization_examples", 1898), ("memorization_critical", 2437)):
+        assert asks_for(experiment(name, models=perceptron).mem_mb, measured)
 
 
 def test_cells_of_digits_ask_for_little():
