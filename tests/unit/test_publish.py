@@ -8,6 +8,7 @@ import re
 import shutil
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import browser
 import fake_results
@@ -476,3 +477,21 @@ def test_a_stream_that_ends_in_a_carriage_return_keeps_its_length(tmp_path):
     print_out.write_pdf(tmp_path / "r.html", [tmp_path / "t.csv"], tmp_path / "r.pdf")
     report = validator.validate_pdf(str(tmp_path / "r.pdf"), profile="3a")
     assert report.is_compliant, str(report)
+
+
+def test_the_answer_counts_the_networks_of_the_paper_alone():
+    """Convex networks, of another publication, do not fit random labels, which is their point."""
+    columns = ["model", "corruption", "n", "n_fitted", "train_accuracy_mean", "test_accuracy_mean"]
+    rows = [
+        ("mlp_1x512", "none", 2, 2, 1.0, 0.5),
+        ("mlp_1x512", "labels-1", 2, 2, 1.0, 0.1),
+        ("convex_mlp_3x512_bn", "none", 2, 0, 0.6, 0.4),
+        ("convex_mlp_3x512_bn", "labels-1", 2, 0, 0.15, 0.1),
+    ]
+    cells = pd.DataFrame(rows, columns=columns).assign(
+        dataset="cifar10", regularizer="none", fit_criterion="train_accuracy >= 0.99"
+    )
+    data = {"cifar10": {"title": "CIFAR-10", "classes": 10}}
+    tables = SimpleNamespace(cells=cells)
+    (sentence,) = front.Front(tables, pd.DataFrame(), data, [], None).glance()
+    assert "1 of 1 network reached" in sentence and "15.0" not in sentence

@@ -8,6 +8,7 @@ import pandas as pd
 from rethink.analysis.names import model_order, model_title
 from rethink.analysis.tables import Tables
 from rethink.claims.verdicts import NOT_RUN
+from rethink.models.catalog import MODELS
 from rethink.publish.studies import criterion
 from rethink.publish.verdicts import Scoreboard
 from rethink.publish.wording import date, fixed, listing, plural, replicates, span, tidy
@@ -16,6 +17,8 @@ COST_UNITS = {"cpu": "CPU", "cuda": "GPU"}
 # The claims that carry the paper's main finding: random labels are fitted (C1) and teach nothing
 # (C2), and networks generalize without explicit regularizers (C16), which gain little (C17).
 CORE = ("C1", "C2", "C16", "C17")
+# The networks of the paper's question; others are compared with them in their own studies.
+PAPER_MODELS = [name for name, entry in MODELS.items() if entry.paper_parameters]
 SHOWN_COMMITS = 3
 EASY = (
     "The randomization itself: it changes the labels and nothing else, and the paper prints its "
@@ -181,6 +184,8 @@ class Front:
         cells = self.tables.cells
         cells = cells[(cells["dataset"] == dataset) & (cells["regularizer"] == "none")]
         cells = cells[cells["test_accuracy_mean"].notna()]
+        of_paper = cells["model"].isin(PAPER_MODELS)
+        cells = cells[of_paper] if of_paper.any() else cells
         random = cells[cells["corruption"] == "labels-1"]
         true = cells[(cells["corruption"] == "none") & cells["model"].isin(random["model"])]
         if random.empty:
