@@ -130,8 +130,9 @@ def run(request: dict, descriptors: list[int]) -> None:
         os.environ.clear()
         os.environ.update(request["env"])
         os.chdir(request["cwd"])
-        sys.argv = ["scripts/train.py", *request["argv"]]
-        runpy.run_path(str(TRAIN), run_name="__main__")
+        # Records have this path, and go out into the world: not where the checkout lies.
+        sys.argv = [os.path.relpath(TRAIN), *request["argv"]]
+        runpy.run_path(sys.argv[0], run_name="__main__")
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

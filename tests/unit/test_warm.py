@@ -73,6 +73,7 @@ def test_results_are_those_of_a_process_of_its_own(place):
         assert (place / "warm" / name).read_bytes() == (place / "cold" / name).read_bytes()
     records = [json.loads((place / kind / "run.json").read_text()) for kind in ("cold", "warm")]
     assert records[1]["cpu_seconds"] < 0.5 * records[0]["cpu_seconds"]
+    assert records[1]["command"].startswith(os.path.relpath(SCRIPTS / "train.py") + " ")
     assert "finished" in (place / "warm" / "log").read_text()
 
 
