@@ -45,8 +45,9 @@ def main() -> None:
         preset = ROOT / "config" / f"{arguments.preset}.yaml"
         project = Project.create(Path(folder) / "project", preset)
         command = [sys.executable, "-m", "snakemake", "--cores", str(arguments.cores)]
-        command += ["--resources", f"gpu={max(1, torch.cuda.device_count())}", "--config"]
-        command += [f"preset={arguments.preset}", "--"]
+        if torch.cuda.device_count():  # Without, a cell for each core.
+            command += ["--resources", f"gpu={torch.cuda.device_count()}"]
+        command += ["--config", f"preset={arguments.preset}", "--"]
         prepared = project.command([*command, "corruptions"], timeout=3600)
         start = time.perf_counter()
         done = project.command([*command, "cells"], timeout=10**6)
