@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from rethink.corruption_names import LABEL_KINDS, parse
 from rethink.datasets.catalog import KINDS
 from rethink.models.catalog import MODELS
+from rethink.training.limits import WHITENED_BYTES, evaluation_batch
 
 MB = 2**20  # as in run.json and SLURM's --mem
 
@@ -25,10 +26,6 @@ PROCESS_MB = 330  # torch, numpy and this library
 # Of a process that uses a GPU, at least. Assumed: people report 1.1 to 1.9 GB (pytorch#12873).
 GPU_PROCESS_MB = 2000
 JOINT_SHARE = 0.2  # of a perceptron's memory, for each replicate beside the first
-# `rethink.training.data` keeps whitened images up to this size, and larger sets as they are.
-WHITENED_BYTES = 4 * 2**30
-# `rethink.training.engine` evaluates so many images at once, of at most so many values.
-EVALUATION_BATCH, EVALUATION_VALUES = 1000, 2**26
 
 TIME_MARGIN = 2
 LONGEST = 360  # minutes: four cells in a submission ask for a day, the limit of many partitions
@@ -166,7 +163,7 @@ def is_perceptron(model: str) -> bool:
 def network_mb(model: str, crop: int, images: Images, batch_size: int) -> float:
     """Return the MB that a network at work takes, in batches of the evaluation or of training."""
     entry = MODELS[model]
-    most = min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // (crop**2 * images.channels)))
+    most = evaluation_batch(crop**2 * images.channels)
     if images.train is not None and images.test is not None:
         most = min(most, max(images.train, images.test))
     batch = max(batch_size, most)

@@ -16,7 +16,6 @@ from rethink.needs import (
     MB,
     PROCESS_MB,
     START_SECONDS,
-    WHITENED_BYTES,
     Images,
     Needs,
     is_perceptron,
@@ -24,17 +23,18 @@ from rethink.needs import (
     stated,
     training,
 )
+from rethink.theory.kernel_memory import counted
+from rethink.theory.kernel_spec import LEAVE_ONE_OUT_EXAMPLES, Spec
+from rethink.training.limits import TOGETHER, WHITENED_BYTES
 
 SMALL_PROCESS_MB = 80  # without torch
 THEORY_DISK_MB = 100
-JOINT = 25  # replicates of a perceptron that `rethink.memorization.networks` trains at once
+USUAL_FILTERS = 1024  # of random convolutions
 USUAL_WIDTH = 512  # of the perceptrons in the catalog
 WIDE_MB = 800  # of a process with torch and SciPy, and of their temporary arrays
 
 COUNTED_MARGIN = 1.1  # what a kernel takes is counted, not measured
 KERNEL_RATE = 5e11  # operations a second in float64, of a GPU or of 8 cores; assumed
-FEATURE_BYTES = 512 * MB  # of random convolutions, held at once
-LEAVE_ONE_OUT = 20_000  # examples up to which it is done by itself
 CIFAR_PIXELS = 3072
 # Measured on one core of 2.5 GHz.
 EVALUATION_SECONDS = 120  # of Theorem 1's networks on 50,000 points of CIFAR-10, for each target
@@ -59,54 +59,26 @@ def of_experiment(script: str, experiment: str, images: Images | None) -> Needs:
     return _OF_SCRIPT[script](spec, images)
 
 
-def kernel_bytes(spec: Mapping[str, Any], images: Images) -> tuple[float, float]:
-    """Return the bytes of a kernel's matrices and images, and of one factor's finished columns.
-
-    The same count as `rethink.theory.interpolation.Memory`; `auto` is taken for float64.
-    """
-    train, test = _examples(spec, images)
-    item = 4 if spec["precision"] == "float32" else 8
-    tile = min(spec["tile"], train)
-    factor = _packed(train, tile) * item
-    floats = 4 * images.side**2 * images.channels * (train + test)
-    if spec["features"] == "random_conv":
-        kept = _packed(train + test, tile) * item + FEATURE_BYTES
-    else:
-        kept = floats * item // 4 + (floats if item == 8 else 0)
-    work = 2 * max(train, test) * tile * item
-    if spec["extra_norms"]:
-        work = max(work, 2 * train * min(spec["forced_points"], test) * item)
-    return factor + kept + floats + work, factor
-
-
-def _packed(size: int, tile: int) -> int:
-    return sum((size - start) * min(tile, size - start) for start in range(0, size, tile))
-
-
-def _examples(spec: Mapping[str, Any], images: Images) -> tuple[int, int]:
-    """Return how many training and test images a kernel has; unknown sets are as large as MNIST."""
-    counts = (images.train or 60_000, images.test or 10_000)
-    asked = (spec["train_examples"], spec["test_examples"])
-    train, test = (min(count, limit or count) for count, limit in zip(counts, asked, strict=True))
-    return train, test
-
-
-def _kernel(spec: Mapping[str, Any], images: Images) -> Needs:
-    size, factor = kernel_bytes(spec, images)
-    train, test = _examples(spec, images)
+def _kernel(given: Mapping[str, Any], images: Images) -> Needs:
+    spec = Spec.parse(given)
+    # Unknown sets are as large as MNIST.
+    train = min(images.train or 60_000, spec.train_examples or images.train or 60_000)
+    test = min(images.test or 10_000, spec.test_examples or images.test or 10_000)
     pixels = images.side**2 * images.channels
-    leave_one_out = spec["leave_one_out"] or train <= LEAVE_ONE_OUT
+    # The system is solved in float64 if it can be, at once or where float32 fails.
+    first = "float32" if spec.precision == "float32" else "float64"
+    size = counted(spec, train, test, pixels, first).total
+    columns = counted(spec, train, test, pixels, "float64").factor
+    leave_one_out = spec.leave_one_out or train <= LEAVE_ONE_OUT_EXAMPLES
     # Of one regularization: factor, inverse, kernel values twice.
     solved = train**3 / 3 * (1 + leave_one_out) + 4 * train * (train + test) * pixels
-    other = train**3 / 3 if spec["extra_norms"] else 0
-    if spec["features"] == "random_conv":
-        filters = spec["features_arguments"].get("filters", 1024)
+    other = train**3 / 3 if spec.extra_norms else 0
+    if spec.features == "random_conv":
+        filters = spec.features_arguments.get("filters", USUAL_FILTERS)
         convolved = 2 * filters * 36 * images.channels * images.side**2 * (train + test)
         other += convolved + 8 * filters * (train + test) ** 2
-    count = len(spec["regularization"])
-    seconds = START_SECONDS + (count * solved + other) / KERNEL_RATE
-    # Finished columns of every factor stay until the end.
-    disk = count * factor / MB + THEORY_DISK_MB
+    seconds = START_SECONDS + (len(spec.regularization) * solved + other) / KERNEL_RATE
+    disk = columns / MB + THEORY_DISK_MB
     return stated(WIDE_MB + size / MB, disk, seconds, gpu=True, margin=COUNTED_MARGIN)
 
 
@@ -164,7 +136,7 @@ def _memorization(spec: Mapping[str, Any], images: Images) -> Needs:
         seconds += epoch * epochs if epochs else 0
     more = 1.0
     if asked["easy_hard"]:
-        more = 1 + JOINT_SHARE * (JOINT - 1)
+        more = 1 + JOINT_SHARE * (TOGETHER - 1)
     if asked["capacity"]:
         more = max(more, _widest(asked["capacity"]))
     memory = _training_mb(spec, images, more)

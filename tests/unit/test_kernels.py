@@ -10,18 +10,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rethink import free_memory
 from rethink.datasets import digits
 from rethink.datasets.writer import write_dataset
 from rethink.errors import RethinkError
 from rethink.provenance import Record
 from rethink.theory import features, interpolation
+from rethink.theory.blocks import packed_size, spans
 from rethink.theory.kernels import (
     FeatureProducts,
     Kernel,
     StoredProducts,
     median_squared_distance,
 )
-from rethink.theory.tiles import ColumnFiles, NotPositiveDefinite, factorize, packed_size, spans
+from rethink.theory.tiles import ColumnFiles, NotPositiveDefinite, factorize
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "kernel.py"
 CPU = torch.device("cpu")
@@ -109,6 +111,23 @@ def test_an_interrupted_factorization_resumes_after_the_last_finished_column(tmp
     resumed = factorize(fill, 50, 12, 100.0, store)
     assert filled == [0, 12, 24, 36, 48]
     assert np.array_equal(dense(resumed), dense(factor_of(matrix, 12)))
+
+
+def test_of_a_failed_factorization_only_the_failure_is_kept(tmp_path):
+    root = torch.from_numpy(np.random.default_rng(0).standard_normal((60, 20)))
+    rows, filled, store = [], [], ColumnFiles(tmp_path)
+
+    def fill(start, stop):
+        filled.append(start)
+        return (root @ root.T)[start:, start:stop].clone()
+
+    for _ in range(2):
+        with pytest.raises(NotPositiveDefinite) as caught:
+            factorize(fill, 60, 16, 30.0, store)
+        rows.append(caught.value.row)
+    assert rows[0] == rows[1]
+    assert len(filled) == len(set(filled))
+    assert [path.name for path in tmp_path.iterdir()] == ["failed.json"]
 
 
 def gaussian(left: np.ndarray, right: np.ndarray, gamma: float) -> np.ndarray:
@@ -275,12 +294,31 @@ def test_float32_stays_where_float64_does_not_fit(data, tmp_path, monkeypatch):
 
 def test_too_little_memory_is_refused_beforehand(data, tmp_path, monkeypatch):
     free = type("Free", (), {"available": 2**20})
-    monkeypatch.setattr(interpolation.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(free_memory.psutil, "virtual_memory", lambda: free)
     with pytest.raises(RethinkError, match=r"float64 need .* GiB .*lower train_examples or choose"):
         experiment(data, tmp_path, precision="float64")
     with pytest.raises(RethinkError, match="lower train_examples$"):
         experiment(data, tmp_path, precision="auto")
     assert not (tmp_path / "result.json").exists()
+
+
+def test_the_memory_of_a_job_or_a_container_is_not_that_of_the_machine(tmp_path, monkeypatch):
+    own = free_memory.psutil.Process().memory_info().rss
+    monkeypatch.setattr(free_memory, "CGROUPS", tmp_path)
+    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+    near = {"abs": 100 * 2**20}
+    whole = free_memory.free_memory()
+    assert whole == pytest.approx(free_memory.psutil.virtual_memory().available, **near)
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")  # all of the node
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory.free_memory() == pytest.approx(whole, **near)
+    limit = own + whole // 2
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    assert free_memory.free_memory() == pytest.approx(whole // 2, **near)
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", str((own + whole // 4) // 2**20))
+    assert free_memory.free_memory() == pytest.approx(whole // 4, **near)
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+    assert free_memory.free_memory() == 0
 
 
 @pytest.mark.parametrize(
@@ -420,6 +458,34 @@ def test_the_command_line_writes_the_same_result_twice(data, tmp_path):
     assert record["kind"] == "theory" and record["factorization_gflops"] > 0
     assert {"gram", "factorization", "evaluation"} <= set(record["stage_seconds"])
     assert not list((tmp_path / "work").iterdir())
+
+
+def test_an_interrupted_experiment_goes_on_after_its_last_regularization(
+    data, tmp_path, monkeypatch
+):
+    values = {"regularization": [0.0, 0.1, 1.0], "kernel": "linear", "bandwidth": None}
+    experiment(data, tmp_path / "whole", **values)
+    # A singular kernel is tried several times, the regularized ones once.
+    attempts = json.loads((tmp_path / "whole" / "result.json").read_text())["rows"][0]["attempts"]
+    cut_at = len(attempts) + 2
+    calls, real = [], interpolation.factorize
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == cut_at:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(interpolation, "factorize", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        experiment(data, tmp_path / "cut", **values)
+    (kept,) = (tmp_path / "cut" / "work").iterdir()
+    assert {path.name for path in kept.glob("*/*")} == {"row.json", "predicted.npy"}
+    experiment(data, tmp_path / "cut", **values)
+    assert len(calls) == cut_at + 1
+    for name in ("result.json", "predictions.npy"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "cut" / "work").iterdir())
 
 
 def test_the_blocks_cover_everything():

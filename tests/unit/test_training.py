@@ -89,7 +89,7 @@ def test_central_crop_and_the_window_there_agree(monkeypatch):
     place = {"top": torch.full_like(index, 2), "left": torch.full_like(index, 1)}
     assert torch.equal(resident.central(index), resident.window(index, place))
     assert torch.equal(resident.central(slice(2, 4)), resident.central(torch.tensor([2, 3])))
-    monkeypatch.setattr(data, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(data, "WHITENED_BYTES", 0)
     mapped = Images(images, 5, CPU, True)
     assert torch.equal(mapped.central(index), resident.central(index))
     assert torch.equal(mapped.central(slice(2, 4)), resident.central(slice(2, 4)))

@@ -6,6 +6,7 @@ binomial with one probability for all of them. On real data it is spread wider: 
 learned by nearly every run and some by nearly none.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,8 @@ from rethink.datasets.store import Arrays
 from rethink.memorization.binomial import spread
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
-from rethink.training.engine import EVALUATION_BATCH, Trainer
+from rethink.training.engine import Trainer
+from rethink.training.limits import evaluation_batch
 from rethink.training.numerics import autocast
 
 DEFAULTS: dict[str, Any] = {
@@ -82,8 +84,9 @@ def _wrong(trainer: Trainer, rows: np.ndarray) -> np.ndarray:
     """Return which of the examples at `rows` each replicate misclassifies, bool (K, examples)."""
     trainer.network.eval()
     train, parts = trainer.data.train, []
-    for start in range(0, len(rows), EVALUATION_BATCH):
-        index = torch.from_numpy(rows[start : start + EVALUATION_BATCH])
+    size = evaluation_batch(math.prod(trainer.data.input_shape))
+    for start in range(0, len(rows), size):
+        index = torch.from_numpy(rows[start : start + size])
         images = train.images.central(index.to(train.images.index_device))
         with autocast(trainer.spec["numerics"], trainer.device):
             logits = trainer.network(images.expand(len(trainer.replicates), *images.shape))

@@ -9,8 +9,7 @@ import torch
 from rethink.datasets.store import Arrays
 from rethink.training.data import load
 from rethink.training.engine import Trainer
-
-TOGETHER = 25  # replicates at once: 100 perceptrons and their activations would fill a GPU's memory
+from rethink.training.limits import TOGETHER
 
 
 def cell(spec: dict[str, Any], model: str, **changed: Any) -> dict[str, Any]:

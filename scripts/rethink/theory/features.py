@@ -21,12 +21,12 @@ from torch.nn import functional
 
 from rethink import seeds
 from rethink.errors import RethinkError
-from rethink.theory.tiles import spans
+from rethink.theory.blocks import spans
+from rethink.theory.kernel_memory import FEATURE_BYTES
 
 SMALLEST_NORM = 1e-8
 SMALLEST_VARIANCE = 1e-4  # of a patch that becomes a filter
 WHITENING_PATCHES = 100_000
-FEATURE_BYTES = 512 * 2**20  # held at once for all images
 CACHE_BYTES = {"cpu": 4 * 2**20, "cuda": 512 * 2**20}  # activations held at once
 CONVOLUTION_BATCH = 64
 

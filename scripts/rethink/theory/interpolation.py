@@ -9,22 +9,25 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from rethink import seeds
 from rethink.datasets.store import Arrays, open_dataset
-from rethink.errors import RethinkError, suggest
+from rethink.errors import RethinkError
 from rethink.files import atomic_path, canonical_json, sha256_file, sha256_text, write_json
+from rethink.free_memory import free_memory
 from rethink.provenance import Record
 from rethink.theory import counterexamples
 from rethink.theory.counterexamples import INTERPOLATES, error, one_hot
 from rethink.theory.features import RandomConvolutions, gabor, pixels, recipe_of
+from rethink.theory.finished_rows import FinishedRow, Row
+from rethink.theory.kernel_memory import counted
+from rethink.theory.kernel_spec import LEAVE_ONE_OUT_EXAMPLES, Spec
 from rethink.theory.kernels import (
     FeatureProducts,
     Kernel,
@@ -32,100 +35,14 @@ from rethink.theory.kernels import (
     StoredProducts,
     median_squared_distance,
 )
-from rethink.theory.tiles import (
-    Cholesky,
-    Clock,
-    ColumnFiles,
-    NotPositiveDefinite,
-    factorize,
-    packed_size,
-)
+from rethink.theory.rounding import rounded
+from rethink.theory.tiles import Cholesky, Clock, NotPositiveDefinite, factorize
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Added to the diagonal, in units of its mean, once the plain factorization has failed.
 JITTERS = {"float32": (1e-6, 1e-5, 1e-4), "float64": (1e-10, 1e-8, 1e-6)}
-LEAVE_ONE_OUT_EXAMPLES = 20_000  # costs as much as the factorization: done by itself up to here
 SPARE_MEMORY = 2**29  # what libraries and temporary arrays take beside the counted ones
 DIGITS = 8  # of the numbers in result.json
-
-
-@dataclass(frozen=True)
-class Spec:
-    """A kernel experiment.
-
-    features : ``pixels`` (arguments: standardize), ``gabor`` or ``random_conv`` (see `features`)
-    kernel : ``gaussian`` or ``linear``
-    bandwidth : gamma itself, or ``{"median": c}`` for c / the median squared distance
-    regularization : the lambdas, one row of results each
-    regularization_unit : ``absolute``, or ``mean_diagonal`` of K
-    train_examples, test_examples : None for all
-    subset : which of them, a ``random`` subset drawn from the seed or the ``first``
-    precision : ``float64``; ``float32`` (goes on to float64 by itself where it fails); ``auto``
-        is float64 where it fits in the memory and float32 elsewhere
-    extra_norms : compute the interpolants of larger norm too
-    forced_points : test points that get random labels for one of them, at most
-    leave_one_out : None does it up to 20,000 examples
-    tile : columns of the matrix factored at a time
-    """
-
-    name: str
-    dataset: str
-    features: str = "pixels"
-    features_arguments: dict[str, Any] = field(default_factory=dict)
-    kernel: str = "gaussian"
-    bandwidth: float | dict[str, float] | None = None
-    regularization: tuple[float, ...] = (0.0,)
-    regularization_unit: str = "absolute"
-    train_examples: int | None = None
-    test_examples: int | None = None
-    subset: str = "random"
-    precision: str = "auto"
-    seed: int = 0
-    extra_norms: bool = True
-    forced_points: int = 2000
-    leave_one_out: bool | None = None
-    tile: int = 3000
-
-    @classmethod
-    def parse(cls, values: dict[str, Any]) -> "Spec":
-        """Return the specification that `values` describe; raises RethinkError."""
-        known = [entry.name for entry in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise RethinkError(
-                    f"kernel specification: unknown key '{key}'{suggest(key, known)}"
-                )
-        for key in ("name", "dataset"):
-            if key not in values:
-                raise RethinkError(f"kernel specification: '{key}' is missing")
-        spec = cls(**{**values, "regularization": tuple(values.get("regularization", (0.0,)))})
-        choices = {
-            "features": ("pixels", "gabor", "random_conv"),
-            "kernel": ("gaussian", "linear"),
-            "regularization_unit": ("absolute", "mean_diagonal"),
-            "subset": ("random", "first"),
-            "precision": ("float32", "float64", "auto"),
-        }
-        for key, allowed in choices.items():
-            if getattr(spec, key) not in allowed:
-                raise RethinkError(
-                    f"kernel specification: {key} is '{getattr(spec, key)}', not one of "
-                    f"{', '.join(allowed)}"
-                )
-        if spec.kernel == "gaussian" and not _positive(spec.bandwidth):
-            raise RethinkError(
-                "kernel specification: bandwidth should be a positive number (gamma) or "
-                f'{{"median": c}}, not {spec.bandwidth!r}'
-            )
-        if not spec.regularization or min(spec.regularization) < 0:
-            raise RethinkError("kernel specification: regularization needs numbers of at least 0")
-        return spec
-
-
-def _positive(bandwidth: Any) -> bool:
-    if isinstance(bandwidth, dict):
-        return set(bandwidth) == {"median"} and _positive(bandwidth["median"])
-    return isinstance(bandwidth, int | float) and bandwidth > 0
 
 
 @dataclass(frozen=True)
@@ -162,27 +79,13 @@ class Memory:
 
     def __init__(self, device: torch.device):
         self.available = (
-            torch.cuda.mem_get_info(device)[0]
-            if device.type == "cuda"
-            else psutil.virtual_memory().available
+            torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
         )
 
     def need(self, spec: Spec, examples: Examples, precision: str) -> int:
         """Return the bytes that the work in this precision takes."""
-        item = DTYPES[precision].itemsize
-        size, total = examples.train, examples.train + examples.test
-        tile = min(spec.tile, size)
-        images = 4 * math.prod(examples.train_images.shape[1:]) * total
-        kept = (
-            packed_size(total, tile) * item
-            if spec.features == "random_conv"
-            else images * (1 if precision == "float32" else 3)
-        )
-        # a block of kernel values and its product, or the test points' share of the solution
-        work = 2 * max(size, examples.test) * tile * item
-        if spec.extra_norms:
-            work = max(work, 2 * size * min(spec.forced_points, examples.test) * item)
-        return packed_size(size, tile) * item + kept + images + work + SPARE_MEMORY
+        values = math.prod(examples.train_images.shape[1:])
+        return counted(spec, examples.train, examples.test, values, precision).total + SPARE_MEMORY
 
     def fits(self, spec: Spec, examples: Examples, precision: str) -> bool:
         """Return whether the work in this precision fits."""
@@ -210,7 +113,7 @@ def run(
 ) -> None:
     """Do one experiment: write result.json and predictions.npy into `out`, run.json last.
 
-    `work` is a folder to keep what a factorization has finished, until the end; None keeps nothing.
+    `work` is a folder to keep what is finished until the end; None keeps nothing.
     """
     spec, clock = Spec.parse(values), Clock()
     arrays = open_dataset(manifest)
@@ -228,11 +131,10 @@ def run(
     study = Study(spec, examples, kernel, *labels, memory, clock)
     key = canonical_json([record.spec, record.code, sha256_file(manifest), str(device)])
     finished = work / sha256_text(key)[:16] if work else None
-    rows, predictions = [], []
-    for value in spec.regularization:
-        row, predicted = study.row(value, finished / f"{value:g}" if finished else None)
-        rows.append(row)
-        predictions.append(predicted)
+    rows = [
+        study.row(value, FinishedRow(finished / repr(value)) if finished else None)
+        for value in spec.regularization
+    ]
     result = {
         "schema": 1,
         "kind": "kernel",
@@ -246,13 +148,15 @@ def run(
         "kernel": spec.kernel,
         "gamma": gamma,
         "products_precision": precision,
-        "rows": rows,
-        "counterexamples": study.counterexamples(),
+        "rows": [row.values for row in rows],
+        "counterexamples": _counterexamples(spec, rows),
     }
-    array = np.stack(predictions).astype(np.uint8 if examples.classes <= 256 else np.uint16)
+    array = np.stack([row.predicted for row in rows]).astype(
+        np.uint8 if examples.classes <= 256 else np.uint16
+    )
     with atomic_path(out / "predictions.npy") as temporary:
         np.save(temporary, array)
-    write_json(out / "result.json", rounded(result))
+    write_json(out / "result.json", rounded(result, DIGITS))
     record.write(
         out / "run.json",
         [out / "result.json", out / "predictions.npy"],
@@ -335,7 +239,7 @@ def gamma_of(spec: Spec, products: Products, size: int) -> float | None:
 
 
 class Study:
-    """Solves for one lambda after the other and keeps the interpolant for the counter-examples."""
+    """Solves for one lambda after the other."""
 
     def __init__(
         self,
@@ -352,25 +256,32 @@ class Study:
         self.train_labels, self.test_labels = train_labels, test_labels
         self.tile = min(spec.tile, examples.train)
         self.may_double = memory.fits(spec, examples, "float64")
-        self.extra: dict[str, Any] | None = None
 
-    def row(self, value: float, work: Path | None) -> tuple[dict[str, Any], np.ndarray]:
-        """Return what one lambda gives, and the labels predicted for the test examples."""
+    def row(self, value: float, store: FinishedRow | None) -> Row:
+        """Return what one lambda gives, which `store` keeps; found there, it is not done again."""
+        found = store.load() if store else None
+        if found is None:
+            found = self._row(value, store)
+            if store:
+                store.save(found)
+        return found
+
+    def _row(self, value: float, store: FinishedRow | None) -> Row:
         mean = float(self.kernel.diagonal(slice(0, self.size)).double().mean())
         ridge = value * (mean if self.spec.regularization_unit == "mean_diagonal" else 1.0)
-        solution = self.solve(ridge, mean, work)
+        solution = self.solve(ridge, mean, store)
         kernel, factor, coefficients = solution.kernel, solution.factor, solution.coefficients
         targets = one_hot(self.train_labels, self.classes, coefficients.dtype)
         with self.clock("evaluation"):
-            values = kernel.apply_symmetric(coefficients, self.tile)
+            fitted = kernel.apply_symmetric(coefficients, self.tile)
             test = slice(self.size, self.size + len(self.test_labels))
             predicted = kernel.apply(test, self.size, coefficients, self.tile)
-        residual = float((values - targets).abs().max())
-        squared = float((coefficients.double() * values.double()).sum())
+        residual = float((fitted - targets).abs().max())
+        squared = float((coefficients.double() * fitted.double()).sum())
         # of a matrix that is singular to rounding, nothing may be left of it
         norm = math.sqrt(squared) if squared > 0 else math.nan
-        train_error = error(values, self.train_labels)
-        row = {
+        train_error = error(fitted, self.train_labels)
+        values = {
             "regularization": value,
             "ridge": ridge,
             "precision": str(coefficients.dtype).removeprefix("torch."),
@@ -385,12 +296,13 @@ class Study:
             "coefficient_norm": float(torch.linalg.vector_norm(coefficients.double())),
             "leave_one_out": self.leave_one_out(factor, coefficients, targets),
         }
-        if self.extra is None and ridge == 0 and self.spec.extra_norms:
+        extra = None
+        if ridge == 0 and self.spec.extra_norms:
             with self.clock("counterexamples"):
-                self.extra = self._counterexamples(solution, norm)
-        return row, predicted.argmax(1).cpu().numpy()
+                extra = rounded(self.counterexamples(solution, norm), DIGITS)
+        return Row(rounded(values, DIGITS), predicted.argmax(1).cpu().numpy(), extra)
 
-    def solve(self, ridge: float, mean: float, work: Path | None) -> Solution:
+    def solve(self, ridge: float, mean: float, finished: FinishedRow | None) -> Solution:
         """Solve (K + ridge I) a = Y; where the factorization fails, go on as `_plan` says."""
         attempts: list[dict[str, Any]] = []
         for precision, jitter in self._plan():
@@ -404,7 +316,7 @@ class Study:
                 block.diagonal().add_(added)
                 return block
 
-            store = ColumnFiles(work / f"{precision}-{jitter:g}") if work else None
+            store = finished.columns(f"{precision}-{jitter:g}") if finished else None
             started = time.monotonic()
             label = f"{self.spec.name}, lambda {ridge:g}, {precision}"
             try:
@@ -456,15 +368,8 @@ class Study:
             "largest_residual": float(residuals.abs().max()),
         }
 
-    def counterexamples(self) -> dict[str, Any]:
-        """Return the interpolants of larger norm, or why there are none."""
-        if self.extra is not None:
-            return self.extra
-        if not self.spec.extra_norms:
-            return {"note": "switched off"}
-        return {"note": "needs 0 among the regularizations"}
-
-    def _counterexamples(self, solution: Solution, norm: float) -> dict[str, Any]:
+    def counterexamples(self, solution: Solution, norm: float) -> dict[str, Any]:
+        """Return the interpolants of larger norm."""
         kernel, spec = solution.kernel, self.spec
         key = (spec.seed, spec.dataset, "kernel")
         if solution.attempts[-1]["jitter"]:
@@ -509,15 +414,13 @@ class Study:
         return found
 
 
-def rounded(value: Any) -> Any:
-    """Return `value` with every float rounded to 8 significant digits; not finite becomes None."""
-    if isinstance(value, dict):
-        return {key: rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [rounded(entry) for entry in value]
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    return value
+def _counterexamples(spec: Spec, rows: list[Row]) -> dict[str, Any]:
+    """Return the interpolants of larger norm, or why there are none."""
+    found = [row.counterexamples for row in rows if row.counterexamples is not None]
+    if found:
+        return found[0]
+    reason = "needs 0 among the regularizations" if spec.extra_norms else "switched off"
+    return {"note": reason}
 
 
 def _speed(clock: Clock) -> float | None:

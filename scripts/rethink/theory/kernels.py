@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from rethink.theory.tiles import spans
+from rethink.theory.blocks import spans
 
 MEDIAN_EXAMPLES = 2000
 

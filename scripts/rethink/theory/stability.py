@@ -11,6 +11,7 @@ the replaced example in the place of the other. What is left to tell them apart 
 
 import dataclasses
 import importlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ from rethink.provenance import Record
 from rethink.theory.rounding import rounded
 from rethink.training.data import Images, load
 from rethink.training.devices import Device
-from rethink.training.engine import EVALUATION_BATCH, Trainer
+from rethink.training.engine import Trainer
+from rethink.training.limits import evaluation_batch
 from rethink.training.numerics import autocast
 
 DEFAULTS: dict[str, Any] = {
@@ -307,9 +309,9 @@ class Study:
     @torch.inference_mode()
     def _log_probabilities(self, trainer: Trainer, images: Images) -> Tensor:
         trainer.network.eval()
-        parts = []
-        for start in range(0, images.count, EVALUATION_BATCH):
-            batch = images.central(slice(start, start + EVALUATION_BATCH))
+        parts, size = [], evaluation_batch(math.prod(trainer.data.input_shape))
+        for start in range(0, images.count, size):
+            batch = images.central(slice(start, start + size))
             with autocast(self.cell["numerics"], self.device):
                 logits = trainer.network(batch[None])
             parts.append(logits[0].double().log_softmax(-1).cpu())

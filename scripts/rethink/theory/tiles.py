@@ -13,12 +13,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 
-from rethink.files import atomic_path
+from rethink.files import atomic_path, read_json, write_json
+from rethink.theory.blocks import spans
 
 # A pivot this many roundings of the largest diagonal entry above zero is noise, not rank.
 PIVOT_ROUNDINGS = 4
@@ -49,42 +49,41 @@ class Clock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
 
 
-class ColumnStore(Protocol):
-    """Keeps finished block columns from one process to the next."""
-
-    def load(self, index: int) -> torch.Tensor | None: ...
-
-    def save(self, index: int, column: torch.Tensor) -> None: ...
-
-
 class ColumnFiles:
-    """Finished block columns as ``.npy`` files of the folder `folder`, each written at once."""
+    """Finished block columns as ``.npy`` files of the folder `folder`, each written at once.
+
+    Of a factorization that failed only the row is left.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
 
-    def _path(self, index: int) -> Path:
+    def _column(self, index: int) -> Path:
         return self.folder / f"column-{index:04d}.npy"
+
+    @property
+    def _failure(self) -> Path:
+        return self.folder / "failed.json"
 
     def load(self, index: int) -> torch.Tensor | None:
         """Return the column of that index, or None where it was not finished."""
-        path = self._path(index)
+        path = self._column(index)
         return torch.from_numpy(np.load(path)) if path.exists() else None
 
     def save(self, index: int, column: torch.Tensor) -> None:
         """Keep a finished column."""
-        with atomic_path(self._path(index)) as temporary:
+        with atomic_path(self._column(index)) as temporary:
             np.save(temporary, column.cpu().numpy())
 
+    def fail(self, row: int) -> None:
+        """Keep the row at which the factorization failed, in place of the columns before it."""
+        write_json(self._failure, {"row": row})
+        for path in self.folder.glob("column-*.npy"):
+            path.unlink()
 
-def spans(size: int, tile: int) -> list[tuple[int, int]]:
-    """Return the first and one past the last index of each of the blocks that cover `size`."""
-    return [(start, min(start + tile, size)) for start in range(0, size, tile)]
-
-
-def packed_size(size: int, tile: int) -> int:
-    """Return how many numbers the lower triangle of a `size` x `size` matrix takes in columns."""
-    return sum((size - start) * (stop - start) for start, stop in spans(size, tile))
+    def failed(self) -> int | None:
+        """Return the row at which the factorization failed, None where it did not."""
+        return read_json(self._failure)["row"] if self._failure.exists() else None
 
 
 class Cholesky:
@@ -148,7 +147,7 @@ def factorize(
     size: int,
     tile: int,
     largest: float,
-    store: ColumnStore | None = None,
+    store: ColumnFiles | None = None,
     clock: Clock | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Cholesky:
@@ -160,13 +159,31 @@ def factorize(
         its rows from the first index on; its dtype and device are those of the work. What it
         holds above the diagonal is not read.
     largest : the largest diagonal entry of the matrix, which tells what a pivot's rounding is
-    store : keeps finished columns across processes
+    store : keeps finished columns across processes, and that a factorization failed
     clock : gets the seconds of the stages ``gram`` (filling) and ``factorization``
     say : is told of every finished column
 
     Raises NotPositiveDefinite.
     """
-    clock = clock or Clock()
+    if store and (row := store.failed()) is not None:
+        raise NotPositiveDefinite(row)
+    try:
+        return _factorize(fill, size, tile, largest, store, clock or Clock(), say)
+    except NotPositiveDefinite as failure:
+        if store:
+            store.fail(failure.row)
+        raise
+
+
+def _factorize(
+    fill: Callable[[int, int], torch.Tensor],
+    size: int,
+    tile: int,
+    largest: float,
+    store: ColumnFiles | None,
+    clock: Clock,
+    say: Callable[[str], None],
+) -> Cholesky:
     blocks = spans(size, tile)
     columns: list[torch.Tensor] = []
     for index, (start, stop) in enumerate(blocks):

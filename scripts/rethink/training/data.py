@@ -15,10 +15,9 @@ from rethink import seeds
 from rethink.datasets.store import Arrays
 from rethink.errors import RethinkError
 from rethink.training.augmentation import Draws, augment, draws
+from rethink.training.limits import WHITENED_BYTES
 from rethink.training.prefetch import prefetched
 
-# Whitened images are kept on the device up to this size; larger sets are whitened batch by batch.
-RESIDENT_BYTES = 4 * 2**30
 # Larger sets than this share of the device's free memory are streamed from their files.
 FREE_SHARE = 0.5
 CHUNK = 1000
@@ -133,7 +132,7 @@ class Images:
         if self.streamed:
             return
         source = _tensor(pixels if rows is None else pixels[rows])
-        if 4 * self.count * crop**2 * depth <= RESIDENT_BYTES:
+        if 4 * self.count * crop**2 * depth <= WHITENED_BYTES:
             self._whitened = torch.empty((self.count, crop, crop, depth), device=device)
             for start in range(0, self.count, CHUNK):
                 part = slice(start, start + CHUNK)

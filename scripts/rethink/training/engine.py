@@ -15,15 +15,13 @@ from rethink.errors import RethinkError
 from rethink.models.layers import Dropout, initialize
 from rethink.training.convexity import Segments
 from rethink.training.data import Data, Epoch, Examples, generator
+from rethink.training.limits import evaluation_batch
 from rethink.training.metrics import CONVEXITY, History
 from rethink.training.mixup import Pairs, blend, permuted
 from rethink.training.numerics import autocast
 from rethink.training.optimizer import OPTIMIZERS
 from rethink.training.team import Alone
 
-# Images are evaluated in batches of at most so many, and of at most so many values.
-EVALUATION_BATCH = 1000
-EVALUATION_VALUES = 2**26
 TOP = 5
 DROP = 0.1  # the factor of `learning_rate_drops`
 
@@ -306,7 +304,7 @@ class Trainer:
         batches.
         """
         count, team = len(examples), self.team
-        size = max(1, min(EVALUATION_BATCH, EVALUATION_VALUES // math.prod(self.data.input_shape)))
+        size = evaluation_batch(math.prod(self.data.input_shape))
         starts = range(0, count, size)
         parts = [slice(start, start + size) for start in starts[team.rank :: team.size]]
         sums = torch.zeros(
