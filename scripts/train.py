@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--cells-per-gpu", type=int, default=1)
     parser.add_argument("--checkpoint-seconds", type=float, default=8.0)
     parser.add_argument("--placement", choices=("auto", "resident", "streamed"), default="auto")
+    parser.add_argument("--cuda-graphs", action="store_true", help="replay steps on a GPU")
     parser.add_argument("--warm", action="store_true", help="in a fork of one process for all")
     arguments = parser.parse_args()
     alone = json.loads(arguments.spec).get("processes", 1) == 1 and arguments.threads == 1
@@ -47,6 +48,7 @@ def main() -> None:
         arguments.cells_per_gpu,
         arguments.checkpoint_seconds,
         arguments.placement,
+        arguments.cuda_graphs,
     )
 
 

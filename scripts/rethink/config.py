@@ -279,6 +279,7 @@ class Preset(Section):
     gpus: Count = 1
     placement: Literal["auto", "resident", "streamed"] = "auto"
     warm_start: bool = True
+    cuda_graphs: bool = False
     datasets: dict[Name, DatasetSettings] = {}
     training: Settings = Settings()
     models: dict[ModelName, ModelSettings] = {}

@@ -35,6 +35,15 @@ def test_comments_docstrings_and_layout_change_nothing(project):
     assert project.plan() == set()
 
 
+def test_how_a_cell_is_computed_changes_nothing(project):
+    ways = ["cuda_graphs=true", "placement=streamed", "warm_start=false", "cells_per_gpu=2"]
+    asked = ("--dry-run", "--printshellcmds", "--config", *ways)
+    assert project.run(*asked) == set()
+    shutil.rmtree(project.results / "cells" / "digits" / "alexnet")
+    shown = project.snakemake(*asked).stdout
+    assert "--cells-per-gpu 2 --placement streamed --cuda-graphs >" in shown
+
+
 def test_touching_every_file_changes_nothing(project):
     for path in project.folder.rglob("*"):
         if path.is_file() and ".snakemake" not in path.parts:

@@ -154,8 +154,9 @@ def code_of_cell(wildcards):
 @signed
 def settings_of_cells(wildcards, output):
     """Return where cells and images are put. A function of `output` is no trigger for a rerun."""
-    warm = " --warm" if PRESET.warm_start else ""
-    return f"--cells-per-gpu {PRESET.cells_per_gpu} --placement {PRESET.placement}{warm}"
+    flags = [f"--cells-per-gpu {PRESET.cells_per_gpu}", f"--placement {PRESET.placement}"]
+    flags += ["--cuda-graphs"] * PRESET.cuda_graphs + ["--warm"] * PRESET.warm_start
+    return " ".join(flags)
 
 
 def threads_of(cell):

@@ -33,6 +33,7 @@ def train_cell(
     cells_per_gpu: int = 1,
     checkpoint_seconds: float = 8.0,
     placement: str = "auto",
+    graphs: bool = False,
 ) -> None:
     """Train all replicates of a cell and write ``curves.csv``, ``summary.json`` and ``run.json``.
 
@@ -45,6 +46,7 @@ def train_cell(
     threads : of this process on the CPU; another number gives other bits.
     checkpoint_seconds : the time between two checkpoints.
     placement : where the images are kept (see `rethink.training.data.Images`).
+    graphs : whether to replay steps as CUDA graphs (see `rethink.training.replay`).
 
     A cell of several ``processes`` gets as many devices, and this process starts the others. A
     process that is stopped by SIGTERM or SIGINT leaves a checkpoint and exits with 128 plus the
@@ -68,7 +70,7 @@ def train_cell(
             count = cell.get("processes", 1)
             with leases(preference, cells_per_gpu, count, wait) as devices:
                 verification = Verification(manifest)
-                shared = (cell, manifest, placement)
+                shared = (cell, manifest, placement, graphs)
                 with together(devices, cell["name"], follow, threads, *shared) as team:
                     run = Leader(team, devices[0], *shared, workplace, stop, verification)
                     run.train()

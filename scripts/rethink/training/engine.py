@@ -20,6 +20,7 @@ from rethink.training.metrics import CONVEXITY, History
 from rethink.training.mixup import Pairs, blend, permuted
 from rethink.training.numerics import autocast
 from rethink.training.optimizer import OPTIMIZERS
+from rethink.training.replay import Replayed
 from rethink.training.team import Alone
 
 TOP = 5
@@ -41,6 +42,7 @@ class Trainer:
     replicates : their numbers; more than one only for a network with a replicate axis.
     device : where to train.
     team : the processes that train it together, each on a part of every batch.
+    graphs : whether to replay steps as CUDA graphs where that is possible.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Trainer:
         replicates: Sequence[int],
         device: torch.device,
         team: Alone | None = None,
+        graphs: bool = False,
     ):
         settings = spec["train"]
         self.build, self.data, self.spec, self.settings = build, data, spec, settings
@@ -87,6 +90,7 @@ class Trainer:
         # Per replicate: the sum of the batches' losses, and the number of hits.
         self.sums = torch.zeros(2, len(self.replicates), dtype=torch.float64, device=device)
         self.histories = [History(replicate) for replicate in self.replicates]
+        self.replayed = self._replayed() if graphs and self._may_replay() else None
 
     def untrained(self) -> torch.nn.Module:
         """Return the network as it is before its training, on the CPU, whatever has been trained."""
@@ -110,6 +114,19 @@ class Trainer:
                 f"{len(self.data.train)} examples, too few for {self.team.size} processes with at "
                 f"least {needed} each; choose another batch_size or train_examples"
             )
+
+    def _may_replay(self) -> bool:
+        """Return whether a step takes nothing from Python that changes from step to step."""
+        steady = self.optimizer.steady and not self.settings["mixup"]
+        return steady and self.team.size == 1 and self.device.type == "cuda"
+
+    def _replayed(self) -> Replayed:
+        return Replayed(
+            lambda images, labels, rate: self._update(images, self._targets(labels), rate),
+            self._seed_dropout,
+            [*self.network.state_dict().values(), *self.optimizer.memory, self.sums],
+            [stream for layer in self.dropouts for stream in layer.generators],
+        )
 
     @property
     def parameters(self) -> int:
@@ -168,12 +185,21 @@ class Trainer:
     def _train_step(
         self, images: Tensor, labels: Tensor, learning_rate: float, pairs: Pairs | None
     ) -> None:
+        if self.replayed and labels.shape[1] == self.batch_size:
+            self.replayed(images, labels, learning_rate)
+            return
         self._seed_dropout()
-        targets = Targets(labels, self.settings["label_smoothing"])
+        targets = self._targets(labels)
         if pairs is not None:
             partners, share = pairs.of(self.step)
             images = blend(images, permuted(images, partners), share)
             targets = targets._replace(others=permuted(labels, partners), share=share)
+        self._update(images, targets, learning_rate)
+
+    def _targets(self, labels: Tensor) -> "Targets":
+        return Targets(labels, self.settings["label_smoothing"])
+
+    def _update(self, images: Tensor, targets: "Targets", learning_rate: float) -> None:
         kept: Any = None
         if self.by_hand:
             logits, kept = self.network.logits(images)
@@ -187,7 +213,7 @@ class Trainer:
             total = total + self.network.auxiliary_weight * targets.losses(others).mean(1)
         # The mean over processes is that over the batch, also where their parts differ by one.
         start, stop = self._bounds(self.step)
-        share = self.team.size * labels.shape[1] / (stop - start)
+        share = self.team.size * targets.labels.shape[1] / (stop - start)
         # Replicates share no parameter: the gradient of the sum is that of each by itself.
         if self.by_hand:
             (slope,) = torch.autograd.grad(total.sum() * share, logits)

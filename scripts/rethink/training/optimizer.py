@@ -29,7 +29,10 @@ class Momentum:
     Attributes
     ----------
     memory : the tensors that a checkpoint has to keep.
+    steady : whether all steps with one learning rate are the same operations.
     """
+
+    steady = True
 
     def __init__(
         self,
@@ -115,6 +118,7 @@ class Adam(Momentum):
     """
 
     DECAY, EPSILON = 0.999, 1e-8
+    steady = False  # The corrections for the start are numbers.
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)

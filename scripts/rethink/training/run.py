@@ -41,9 +41,15 @@ class Follower:
     """Trains a cell's replicates, together or in turn, and does what the team's first one says."""
 
     def __init__(
-        self, team: Alone, device: Device, spec: dict[str, Any], manifest: Path, placement: str
+        self,
+        team: Alone,
+        device: Device,
+        spec: dict[str, Any],
+        manifest: Path,
+        placement: str,
+        graphs: bool,
     ):
-        self.team, self.device, self.spec = team, device, spec
+        self.team, self.device, self.spec, self.graphs = team, device, spec, graphs
         self.model = importlib.import_module(f"rethink.models.{spec['model']['module']}")
         self.data: Data = load(open_dataset(manifest), spec, device.torch, placement)
         replicates = list(range(spec["replicates"]))
@@ -57,9 +63,8 @@ class Follower:
         if saved is not None:
             self.finished = [History(**history) for history in saved["finished"]]
         for group in self.groups[self._groups_done() :]:
-            self.trainer = Trainer(
-                self.model.build, self.data, self.spec, group, self.device.torch, self.team
-            )
+            place = (self.device.torch, self.team, self.graphs)
+            self.trainer = Trainer(self.model.build, self.data, self.spec, group, *place)
             resumed = saved is not None
             if resumed:
                 self.trainer.load(saved["trainer"])
@@ -100,11 +105,12 @@ class Leader(Follower):
         spec: dict[str, Any],
         manifest: Path,
         placement: str,
+        graphs: bool,
         workplace: Workplace,
         stop: StopSignals,
         verification: Verification,
     ):
-        super().__init__(team, device, spec, manifest, placement)
+        super().__init__(team, device, spec, manifest, placement, graphs)
         self.workplace, self.stop, self.verification = workplace, stop, verification
         self.resumed_from: int | None = None
         self.said_at = -LOG_SECONDS
