@@ -47,21 +47,31 @@ class Measured(Exception):
 class Engine:
     """Trains a model as a cell of the paper's preset does, on random images in CIFAR-10's shape."""
 
-    def __init__(self, model: str, arrays: Arrays, device: torch.device):
+    def __init__(
+        self,
+        model: str,
+        arrays: Arrays,
+        device: torch.device,
+        steps: int | None = None,
+        mode: str = "fp32",
+    ):
         preset = load_preset({"preset": "paper"}, ROOT / "config")
         cell = expand(preset, "paper").cells[f"cifar10/{model}/none/none"]
         self.spec = json.loads(cell.spec)
         self.spec["train"] |= {
-            "train_examples": STEPS[model] * BATCH,
+            "train_examples": (steps or STEPS[model]) * BATCH,
             "epochs": 3,
             "evaluate_every": 3,
         }
+        self.spec["numerics"] = mode
         self.build = importlib.import_module("rethink.models." + self.spec["model"]["module"]).build
         self.data, self.device = load(arrays, self.spec, device), device
 
-    def rate(self, replicates: int = 1) -> tuple[float, float]:
+    def rate(self, replicates: int = 1, graphs: bool = False) -> tuple[float, float]:
         """Return images per processor second and per second of one epoch, after one to warm up."""
-        trainer = Trainer(self.build, self.data, self.spec, range(replicates), self.device)
+        trainer = Trainer(
+            self.build, self.data, self.spec, range(replicates), self.device, graphs=graphs
+        )
         times = []
 
         def epoch_ended() -> None:
@@ -82,11 +92,11 @@ class Engine:
         return count.seconds / len(self.data.train)
 
 
-def random_arrays() -> Arrays:
+def random_arrays(count: int = IMAGES) -> Arrays:
     """Return random images and labels, the first of them for the test, too."""
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
-    labels = random.integers(0, 10, IMAGES).astype(np.uint8)
+    images = random.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+    labels = random.integers(0, 10, count).astype(np.uint8)
     few = slice(BATCH)
     return Arrays(
         name="random",
