@@ -108,6 +108,7 @@ STUDIES = {
     "complexity": (
         "complexity_measures",
         [(m, c, "none") for m in ("alexnet", "mlp_1x512", "mlp_3x512") for c in LEVELS]
+        + [("mlp_1x512", c, "dropout") for c in LEVELS]
         + [("inception", c, "none") for c in ("none", "gaussian")]
         + [("alexnet", "labels-1", r) for r in ("weight_decay", "crop+weight_decay")],
     ),

@@ -233,8 +233,8 @@ def test_m_is_relative_to_true_labels():
 def test_the_criterion(values, verdict):
     frame = networks(STUDY, Fake())
     frame["distance"] = frame["level"].map(dict(zip((0.0, 0.5, 1.0), values, strict=True)))
-    found = criterion(along_labels(frame)).set_index(["measure", "model"])
-    row = found.loc[("distance", "mlp_1x512")]
+    found = criterion(along_labels(frame)).set_index(["measure", "model", "regularizer"])
+    row = found.loc[("distance", "mlp_1x512", "none")]
     assert row["verdict"] == verdict
     assert row["trend"] == (1 if verdict == "does not fall" else -1)
 
@@ -242,3 +242,12 @@ def test_the_criterion(values, verdict):
 def test_two_levels_decide_nothing():
     assert criterion(along_labels(networks(STUDY, Fake(levels=(0.0, 1.0))))).empty
     assert along_labels(networks(STUDY, Fake(levels=(0.5, 1.0)))).empty
+
+
+def test_networks_with_a_regularizer_are_followed_by_themselves_from_three_levels_on():
+    frame = networks(STUDY, Fake(regularizer="dropout"))
+    curves = along_labels(frame)
+    assert set(curves["regularizer"]) == {"dropout"}
+    assert set(criterion(curves)["regularizer"]) == {"dropout"}
+    both = pd.concat([networks(STUDY, Fake()), frame[frame["level"] != 0.5]])
+    assert set(along_labels(both)["regularizer"]) == {"none"}

@@ -35,7 +35,9 @@ TITLES = {
 }
 GAPS = {"gap_true": "true test labels", "gap_given": "test labels as corrupted"}
 AXES = ("model", "labels", "images", "regularizer")
+KIND = ["model", "regularizer"]
 NONE = "none"
+DECISIVE = 3  # levels of random labels, 0 among them, that show a trend
 NEAR_ZERO = 0.1  # of m at full label corruption relative to none, for the criterion
 INFORMATIVE = 0.1  # least m on true labels: below it a measure says nothing there
 
@@ -142,20 +144,21 @@ def rankings(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def along_labels(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return m(p) / m(0) of each measure and model, against the level p of random labels.
+    """Return m(p) / m(0) of each measure and kind of network, by the level p of random labels.
 
-    m = 1 / (1 + C) is 1 for the simplest network and 0 for an infinitely complex one. One row for
-    each measure, model and level of networks without regularizer on images as they are, where level
-    0 has the measure: measure, model, level, start (m at level 0), ratio with its ``_sd`` over
-    replicates.
+    m = 1 / (1 + C) is 1 for the simplest network and 0 for an infinitely complex one. A kind is a
+    model with a regularizer, on images as they are. One row for each measure, kind and level, where
+    level 0 has the measure: measure, model, regularizer, level, start (m at level 0), ratio with its
+    ``_sd`` over replicates. With a regularizer at least `DECISIVE` levels are asked for.
     """
-    plain = frame[(frame["regularizer"] == NONE) & (frame["images"] == NONE)]
-    plain = plain[plain["level"].notna()]
+    whole = frame[(frame["images"] == NONE) & frame["level"].notna()]
     rows = []
     for measure in TITLES:
-        for model, runs in plain[plain[measure].notna()].groupby("model", sort=False):
+        known = whole[whole[measure].notna()]
+        for (model, regularizer), runs in known.groupby(["model", "regularizer"], sort=False):
             start = runs.loc[runs["level"] == 0, measure]
-            if start.empty:
+            few = runs["level"].nunique() < DECISIVE and regularizer != NONE
+            if start.empty or few:
                 continue
             zero = np.logaddexp(0, start.mean())
             for level, mine in runs.groupby("level"):
@@ -164,27 +167,28 @@ def along_labels(frame: pd.DataFrame) -> pd.DataFrame:
                     {
                         "measure": measure,
                         "model": model,
+                        "regularizer": regularizer,
                         "level": level,
                         "start": float(np.exp(-zero)),
                         "ratio": over.mean,
                         "ratio_sd": over.sd,
                     }
                 )
-    columns = ["measure", "model", "level", "start", "ratio", "ratio_sd"]
+    columns = ["measure", *KIND, "level", "start", "ratio", "ratio_sd"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def criterion(curves: pd.DataFrame) -> pd.DataFrame:
     """Return whether measures fall to zero as labels become random, from `along_labels`.
 
-    One row for each measure and model that has level 0 and at least two others: measure, model,
-    start, level (the highest), end (m there relative to level 0), trend (tau of m and the level),
+    One row for each measure and kind that has at least `DECISIVE` levels: measure, model,
+    regularizer, start, level (the highest), end (m there relative to level 0), trend (tau of m and the level),
     and verdict: ``falls to zero`` (a falling trend, and at level 1 at most `NEAR_ZERO`), ``vacuous``
     (m is below `INFORMATIVE` on true labels already), ``falls`` or ``does not fall``.
     """
     rows = []
-    for (measure, model), points in curves.groupby(["measure", "model"], sort=False):
-        if len(points) < 3:
+    for (measure, model, regularizer), points in curves.groupby(["measure", *KIND], sort=False):
+        if len(points) < DECISIVE:
             continue
         points = points.sort_values("level")
         last, trend = points.iloc[-1], kendall(points["level"], points["ratio"])
@@ -198,6 +202,7 @@ def criterion(curves: pd.DataFrame) -> pd.DataFrame:
             {
                 "measure": measure,
                 "model": model,
+                "regularizer": regularizer,
                 "start": last["start"],
                 "level": last["level"],
                 "end": last["ratio"],
@@ -205,5 +210,5 @@ def criterion(curves: pd.DataFrame) -> pd.DataFrame:
                 "verdict": verdict,
             }
         )
-    columns = ["measure", "model", "start", "level", "end", "trend", "verdict"]
+    columns = ["measure", *KIND, "start", "level", "end", "trend", "verdict"]
     return pd.DataFrame(rows, columns=columns)

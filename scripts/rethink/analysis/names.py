@@ -15,6 +15,13 @@ def model_title(name: str) -> str:
     return MODELS[name].title if name in MODELS else name
 
 
+def network_title(model: str, regularizer: str) -> str:
+    """Return a model's title with its regularizer, if any, e.g. ``MLP 1x512, dropout``."""
+    if regularizer == "none":
+        return model_title(model)
+    return f"{model_title(model)}, {regularizer_title(regularizer)}"
+
+
 def corruption_title(name: str) -> str:
     """Return a corruption's words, e.g. ``50 % random labels``."""
     return corruption_names.title(name)

@@ -16,7 +16,7 @@ from rethink.analysis.complexity import (
     networks,
     rankings,
 )
-from rethink.analysis.names import condition_title, model_title
+from rethink.analysis.names import condition_title, model_title, network_title
 from rethink.analysis.tables import of_study
 from rethink.publish.content import Cell, Column, Row, Table, anchor
 from rethink.publish.studies import NOTHING, StudyView
@@ -61,7 +61,7 @@ def _facts(ranked: pd.DataFrame, decided: pd.DataFrame, frame: pd.DataFrame) -> 
         "pairs": len(decided),
         "ends": listing(
             [
-                f"{TITLES[row.measure]} of {model_title(row.model)} {fixed(row.end, 2)}"
+                f"{TITLES[row.measure]} of {network_title(row.model, row.regularizer)} {fixed(row.end, 2)}"
                 for row in decided.itertuples()
             ]
         )
@@ -118,7 +118,7 @@ def _levels(decided: pd.DataFrame) -> Table:
         Row(
             [
                 Cell(TITLES[row.measure]),
-                Cell(model_title(row.model)),
+                Cell(network_title(row.model, row.regularizer)),
                 Cell(magnitude(row.start), row.start),
                 Cell(fixed(row.level, 2), row.level),
                 Cell(magnitude(row.end), row.end),
@@ -130,7 +130,7 @@ def _levels(decided: pd.DataFrame) -> Table:
     ]
     columns = [
         ("Measure", "name"),
-        ("Model", "name"),
+        ("Network", "name"),
         ("m(0)", "number"),
         ("Highest level p", "number"),
         ("m(p) / m(0) there", "number"),
