@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("--code", required=True, help="digest of the code, kept in run.json")
     parser.add_argument("--data", required=True, type=Path, help="manifest.json of the clean data")
     parser.add_argument("--out", required=True, type=Path, help="the folder to write")
+    parser.add_argument("--work", type=Path, help="a folder to keep what is finished until the end")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     arguments = parser.parse_args()
@@ -42,6 +43,7 @@ def main() -> None:
             device,
             arguments.threads,
             lambda text: print(text, file=sys.stderr, flush=True),
+            arguments.work,
         )
 
 

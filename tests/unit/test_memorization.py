@@ -19,13 +19,14 @@ from rethink.memorization.binomial import quantiles, spread
 from rethink.memorization.loss_sensitivity import gini
 from rethink.memorization.noise import corrupted
 from rethink.memorization.run import checked, run
+from rethink.pieces import Pieces
 from rethink.provenance import Record
 from rethink.training.data import generator
 from rethink.training.devices import Device
 from rethink.training.numerics import configure
 
 CPU = Device(torch.device("cpu"), "cpu", "Example CPU")
-QUIET = {"say": lambda text: None, "device": CPU.torch}
+QUIET = {"say": lambda text: None, "device": CPU.torch, "pieces": Pieces(None, None, None)}
 TOY = {"hidden": [8], "examples": 40, "pool": 2, "epochs": 3, "batch_size": 10, "replicates": 2}
 ASKED = {
     "easy_hard": {"runs": 6, "examples": 30},
@@ -48,9 +49,9 @@ def specification(asked=ASKED, **settings):
     return {**start, **asked}
 
 
-def write(manifest, out, spec):
+def write(manifest, out, spec, work=None):
     record = Record("theory", "toy", json.dumps(spec, sort_keys=True), "c0de", [manifest])
-    run(spec, manifest, out, record, CPU, 1)
+    run(spec, manifest, out, record, CPU, 1, work=work)
     return json.loads((out / "result.json").read_text())
 
 
@@ -317,6 +318,19 @@ def test_the_same_result_every_time(manifest, result, tmp_path):
     assert write(manifest, tmp_path, specification()) == result
     record = json.loads((tmp_path / "run.json").read_text())
     assert set(record["stage_seconds"]) == {"prepare", *ASKED}
+
+
+def test_an_interrupted_experiment_goes_on_after_its_last_piece(
+    manifest, result, tmp_path, monkeypatch
+):
+    saves = tiny_cells.cut_after(monkeypatch, 5)
+    with pytest.raises(KeyboardInterrupt):
+        write(manifest, tmp_path, specification(), tmp_path / "work")
+    assert not (tmp_path / "result.json").exists()
+    assert write(manifest, tmp_path, specification(), tmp_path / "work") == result
+    # Three corruptions, three, four, and two of three perceptrons each.
+    assert len(saves) == 1 + 3 + 3 + 4 + 2 * 3
+    assert not (tmp_path / "work").exists()
 
 
 def test_only_what_is_asked_for(manifest, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from tiny_cells import SCRIPTS, spec, start, train, write_data
 
+from rethink import saved
 from rethink.errors import RethinkError
 from rethink.files import canonical_json
 from rethink.training import cell as cell_module
@@ -209,7 +210,7 @@ def train_here(manifest, folder, monkeypatch):
 
 
 def test_a_full_disk_costs_the_checkpoint_only(manifest, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(checkpoint, "write_bytes", full_disk)
+    monkeypatch.setattr(saved, "write_bytes", full_disk)
     train_here(manifest, tmp_path, monkeypatch)
     assert "no checkpoint could be written: [Errno 28]" in caplog.text
     assert (tmp_path / "out" / "run.json").exists() and not (tmp_path / "work").exists()

@@ -46,16 +46,28 @@ def specification(pairs=2, train_examples=60, corruptions=("none", "labels-1"), 
     }
 
 
-def run(manifest, out, **values):
+def run(manifest, out, work=None, **values):
     spec = specification(**values)
     record = Record("theory", "toy", json.dumps(spec, sort_keys=True), "c0de", [manifest])
-    stability.run(spec, manifest, out, record, CPU, 1)
+    stability.run(spec, manifest, out, record, CPU, 1, work=work)
     return json.loads((out / "result.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def result(manifest, tmp_path_factory):
     return run(manifest, tmp_path_factory.mktemp("out"))
+
+
+def test_an_interrupted_experiment_goes_on_after_its_last_network(
+    manifest, result, tmp_path, monkeypatch
+):
+    saves = tiny_cells.cut_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        run(manifest, tmp_path, work=tmp_path / "work")
+    assert run(manifest, tmp_path, work=tmp_path / "work") == result
+    networks = len(result["networks"]) * (1 + result["pairs"])
+    assert len(saves) == 1 + networks
+    assert not (tmp_path / "work").exists()
 
 
 def study(manifest, **values):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rethink import pieces
 from rethink.files import canonical_json, sha256_file, write_json
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -161,3 +162,17 @@ def train(manifest, folder, cell, **options):
     process.join(180)
     assert process.exitcode == 0, (folder / "log").read_text()
     return json.loads((out / "summary.json").read_text()), (out / "curves.csv").read_text()
+
+
+def cut_after(monkeypatch, count):
+    """Interrupt an experiment when it keeps another piece after `count`; return all attempts."""
+    saves, real = [], pieces.save
+
+    def save(path, piece):
+        saves.append(path)
+        if len(saves) == count + 1:
+            raise KeyboardInterrupt
+        real(path, piece)
+
+    monkeypatch.setattr(pieces, "save", save)
+    return saves

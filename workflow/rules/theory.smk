@@ -3,8 +3,9 @@
 REQUIRED INPUTS: the clean data of the experiment; none for the information plane, whose data are a
 rule that it makes itself, or a file that the preset names.
 
-OUTPUTS: <results>/theory/{experiment}/ with result.json and run.json. What a factorization has
-finished is kept in <results>/work/theory/, undeclared like the checkpoints of the cells.
+OUTPUTS: <results>/theory/{experiment}/ with result.json and run.json. What kernels,
+stability and memorization have finished is kept in <results>/work/theory/ until their end,
+undeclared like the checkpoints of the cells.
 """
 
 
@@ -108,11 +109,13 @@ rule stability:
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
         code=lambda wildcards: experiment_code(GRID.experiments[wildcards.experiment]),
+        work=f"{RESULTS}/work/theory/{{experiment}}",
     message:
         "Replace single examples and train again: {wildcards.experiment}"
     shell:
         "python scripts/stability.py --spec {params.spec:q} --code {params.code:q}"
-        " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) --work {params.work:q}"
+        " > {log:q} 2>&1"
 
 
 rule information_plane:
@@ -158,8 +161,10 @@ rule memorization:
     params:
         spec=lambda wildcards: GRID.experiments[wildcards.experiment].spec,
         code=lambda wildcards: experiment_code(GRID.experiments[wildcards.experiment]),
+        work=f"{RESULTS}/work/theory/{{experiment}}",
     message:
         "Measure how networks memorize: {wildcards.experiment}"
     shell:
         "python scripts/memorization.py --spec {params.spec:q} --code {params.code:q}"
-        " --data {input.manifest:q} --out $(dirname {output.result:q}) > {log:q} 2>&1"
+        " --data {input.manifest:q} --out $(dirname {output.result:q}) --work {params.work:q}"
+        " > {log:q} 2>&1"

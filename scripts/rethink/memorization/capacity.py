@@ -13,6 +13,7 @@ from rethink.datasets.store import Arrays
 from rethink.errors import RethinkError
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
+from rethink.pieces import Pieces
 from rethink.training.metrics import summarize
 
 DEFAULTS: dict[str, Any] = {
@@ -34,6 +35,7 @@ def measure(
     asked: dict[str, Any],
     device: torch.device,
     say: Callable[[str], None],
+    pieces: Pieces,
 ) -> list[dict[str, Any]]:
     """Return a row for each model, corruption, width, number of training examples and replicate.
 
@@ -48,7 +50,11 @@ def measure(
         for name in asked["corruptions"]:
             arrays = corrupted(clean, name, spec["seed"])
             for width, size in _pairs(asked):
-                found = _trained(arrays, spec, asked, model, width, size, device)
+                made = (arrays, spec, asked, model, width, size, device)
+                found = pieces(
+                    f"capacity, {model}, {name}, {width}, {size}",
+                    lambda made=made: _trained(*made),
+                )
                 rows += [{"model": model, "corruption": name, "width": width} | r for r in found]
                 last = rows[-1]
                 say(

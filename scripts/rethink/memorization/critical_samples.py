@@ -19,6 +19,7 @@ from rethink.datasets.store import Arrays
 from rethink.errors import RethinkError
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
+from rethink.pieces import Pieces
 from rethink.training.data import generator, image_statistics, whitened
 from rethink.training.engine import Trainer
 from rethink.training.numerics import autocast
@@ -43,6 +44,7 @@ def measure(
     asked: dict[str, Any],
     device: torch.device,
     say: Callable[[str], None],
+    pieces: Pieces,
 ) -> list[dict[str, Any]]:
     """Return the ratio along training, for each model and corruption.
 
@@ -51,20 +53,32 @@ def measure(
         drawn from the seed; ``evaluations``, at how many epochs, about evenly spaced, beside the
         untrained network; ``epochs`` (None: the model's own); ``replicates``.
     """
-    found = []
+    found, training = [], {"epochs": asked["epochs"], "evaluate_every": 1}
     for model in spec["models"]:
         for name in asked["corruptions"]:
-            arrays = corrupted(clean, name, spec["seed"])
-            mine = cell(spec, model, epochs=asked["epochs"], evaluate_every=1)
-            chosen = evaluated(mine["train"]["epochs"], asked["evaluations"])
-            points = Points.draw(arrays, mine, asked["points"], device)
-            rows = []
-            for trainer in trainers(arrays, mine, asked["replicates"], device):
-                rows += _followed(trainer, points, chosen, asked)
-            found.append({"model": model, "corruption": name, "points": points.count, "rows": rows})
-            last = np.mean([row["ratio"] for row in rows if row["epoch"] == chosen[-1]])
+
+            def ratios(model=model, name=name) -> dict[str, Any]:
+                arrays = corrupted(clean, name, spec["seed"])
+                return _ratios(arrays, cell(spec, model, **training), asked, device)
+
+            entry = pieces(f"critical_samples, {model}, {name}", ratios)
+            found.append({"model": model, "corruption": name, **entry})
+            end = max(row["epoch"] for row in entry["rows"])
+            last = np.mean([row["ratio"] for row in entry["rows"] if row["epoch"] == end])
             say(f"critical samples, {model}, {name}: {100 * last:.1f} % at the end")
     return found
+
+
+def _ratios(
+    arrays: Arrays, cell: dict[str, Any], asked: dict[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """Train every replicate, and return the ratio along its training."""
+    chosen = evaluated(cell["train"]["epochs"], asked["evaluations"])
+    points = Points.draw(arrays, cell, asked["points"], device)
+    rows = []
+    for trainer in trainers(arrays, cell, asked["replicates"], device):
+        rows += _followed(trainer, points, chosen, asked)
+    return {"points": points.count, "rows": rows}
 
 
 def evaluated(epochs: int, count: int) -> list[int]:

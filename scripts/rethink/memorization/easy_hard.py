@@ -18,6 +18,7 @@ from rethink.datasets.store import Arrays
 from rethink.memorization.binomial import spread
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
+from rethink.pieces import Pieces
 from rethink.training.engine import Trainer
 from rethink.training.limits import evaluation_batch
 from rethink.training.numerics import autocast
@@ -35,6 +36,7 @@ def measure(
     asked: dict[str, Any],
     device: torch.device,
     say: Callable[[str], None],
+    pieces: Pieces,
 ) -> list[dict[str, Any]]:
     """Return what was found for each model and corruption.
 
@@ -44,8 +46,12 @@ def measure(
     found = []
     for model in spec["models"]:
         for name in asked["corruptions"]:
-            arrays = corrupted(clean, name, spec["seed"])
-            entry = _runs(arrays, cell(spec, model, epochs=1), asked, device)
+
+            def runs(model=model, name=name) -> dict[str, Any]:
+                arrays = corrupted(clean, name, spec["seed"])
+                return _runs(arrays, cell(spec, model, epochs=1), asked, device)
+
+            entry = pieces(f"easy_hard, {model}, {name}", runs)
             found.append({"model": model, "corruption": name, **entry})
             share = 100 * entry["probability"]
             say(f"easy and hard, {model}, {name}: {share:.1f} % wrong after one epoch")

@@ -25,6 +25,7 @@ from rethink.errors import RethinkError
 from rethink.memorization.noise import corrupted
 from rethink.models.layers import initialize
 from rethink.models.mlp import build
+from rethink.pieces import Pieces
 from rethink.training.data import generator
 
 DEFAULTS: dict[str, Any] = {
@@ -46,6 +47,7 @@ def measure(
     asked: dict[str, Any],
     device: torch.device,
     say: Callable[[str], None],
+    pieces: Pieces,
 ) -> list[dict[str, Any]]:
     """Return what was found for each corruption.
 
@@ -57,9 +59,14 @@ def measure(
     small = pooled(clean, asked["pool"])
     found = []
     for name in asked["corruptions"]:
-        images, labels = _examples(corrupted(small, name, spec["seed"]), spec, asked)
-        toy = Toy(images.to(device), labels.to(device), clean.classes, spec["seed"], asked)
-        found.append({"corruption": name, "examples": len(labels), **toy.result()})
+
+        def sensitivity(name=name) -> dict[str, Any]:
+            images, labels = _examples(corrupted(small, name, spec["seed"]), spec, asked)
+            toy = Toy(images.to(device), labels.to(device), clean.classes, spec["seed"], asked)
+            return {"examples": len(labels), **toy.result()}
+
+        entry = pieces(f"loss_sensitivity, {name}", sensitivity)
+        found.append({"corruption": name, **entry})
         mean = np.mean(found[-1]["gini"])
         say(f"loss sensitivity, {name}: Gini coefficient {mean:.3f}")
     return found

@@ -10,6 +10,7 @@ from rethink.datasets.store import open_dataset
 from rethink.errors import RethinkError, suggest
 from rethink.files import write_json
 from rethink.memorization import capacity, critical_samples, easy_hard, loss_sensitivity
+from rethink.pieces import Pieces
 from rethink.provenance import Record
 from rethink.theory.rounding import rounded
 from rethink.training.devices import Device
@@ -33,6 +34,7 @@ def run(
     device: Device,
     threads: int,
     say: Callable[[str], None] = lambda text: None,
+    work: Path | None = None,
 ) -> None:
     """Do every measure that is asked for: result.json and, last, run.json.
 
@@ -42,6 +44,7 @@ def run(
         and its ``train`` settings; ``input`` as in a cell; seed; numerics; and by the name of a
         measure what is asked of it, see `MEASURES` and their modules.
     manifest : of the clean data; corruptions are drawn from the seed, as the cells' are.
+    work : a folder to keep what is finished until the end; None keeps nothing.
 
     Raises RethinkError for anything else.
     """
@@ -60,10 +63,11 @@ def run(
         "train_available": len(data.train_labels),
         "test_examples": len(data.test_labels),
     }
+    pieces = Pieces(work, record, device.torch)
     for name, module in MEASURES.items():
         if spec[name] is not None:
             begun = time.perf_counter()
-            found = module.measure(data, spec, spec[name], device.torch, say)
+            found = module.measure(data, spec, spec[name], device.torch, say, pieces)
             result[name] = {"asked": spec[name], "found": found}
             seconds[name] = time.perf_counter() - begun
     write_json(out / "result.json", rounded(result))
@@ -75,6 +79,7 @@ def run(
         threads=threads,
         stage_seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )
+    pieces.clear()
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ Y holds 0 and 1 (n, classes), K is the kernel matrix of the training images; no 
 approximation. With regularization lambda the system is (K + lambda I) a = Y.
 """
 
+import functools
 import math
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ import torch
 from rethink import seeds
 from rethink.datasets.store import Arrays, open_dataset
 from rethink.errors import RethinkError
-from rethink.files import atomic_path, canonical_json, sha256_file, sha256_text, write_json
+from rethink.files import atomic_path, write_json
 from rethink.free_memory import free_memory
+from rethink.pieces import Pieces
 from rethink.provenance import Record
 from rethink.theory import counterexamples
 from rethink.theory.counterexamples import INTERPOLATES, error, one_hot
 from rethink.theory.features import RandomConvolutions, gabor, pixels, recipe_of
-from rethink.theory.finished_rows import FinishedRow, Row
 from rethink.theory.kernel_memory import counted
 from rethink.theory.kernel_spec import LEAVE_ONE_OUT_EXAMPLES, Spec
 from rethink.theory.kernels import (
@@ -36,7 +36,7 @@ from rethink.theory.kernels import (
     median_squared_distance,
 )
 from rethink.theory.rounding import rounded
-from rethink.theory.tiles import Cholesky, Clock, NotPositiveDefinite, factorize
+from rethink.theory.tiles import Cholesky, Clock, ColumnFiles, NotPositiveDefinite, factorize
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Added to the diagonal, in units of its mean, once the plain factorization has failed.
@@ -72,6 +72,19 @@ class Solution:
     factor: Cholesky
     coefficients: torch.Tensor
     attempts: list[dict[str, Any]]
+
+
+class Row(NamedTuple):
+    """What one regularization gave.
+
+    values : of its row in result.json
+    predicted : the labels predicted for the test examples, (M,)
+    counterexamples : the interpolants of larger norm, None where it has none
+    """
+
+    values: dict[str, Any]
+    predicted: torch.Tensor
+    counterexamples: dict[str, Any] | None
 
 
 class Memory:
@@ -129,12 +142,11 @@ def run(
     kernel = Kernel.of(products, gamma)
     labels = [part.to(device) for part in (examples.train_labels, examples.test_labels)]
     study = Study(spec, examples, kernel, *labels, memory, clock)
-    key = canonical_json([record.spec, record.code, sha256_file(manifest), str(device)])
-    finished = work / sha256_text(key)[:16] if work else None
-    rows = [
-        study.row(value, FinishedRow(finished / repr(value)) if finished else None)
-        for value in spec.regularization
-    ]
+    pieces, rows = Pieces(work, record, device), []
+    for value in spec.regularization:
+        name = f"regularization {value!r}"
+        make = functools.partial(study.row, value, pieces.scratch(name))
+        rows.append(Row(**pieces(name, lambda make=make: make()._asdict())))
     result = {
         "schema": 1,
         "kind": "kernel",
@@ -151,8 +163,10 @@ def run(
         "rows": [row.values for row in rows],
         "counterexamples": _counterexamples(spec, rows),
     }
-    array = np.stack([row.predicted for row in rows]).astype(
-        np.uint8 if examples.classes <= 256 else np.uint16
+    array = (
+        torch.stack([row.predicted for row in rows])
+        .numpy()
+        .astype(np.uint8 if examples.classes <= 256 else np.uint16)
     )
     with atomic_path(out / "predictions.npy") as temporary:
         np.save(temporary, array)
@@ -171,8 +185,7 @@ def run(
             else None
         ),
     )
-    if finished:
-        shutil.rmtree(finished, ignore_errors=True)
+    pieces.clear()
 
 
 def choose(arrays: Arrays, spec: Spec) -> Examples:
@@ -257,19 +270,11 @@ class Study:
         self.tile = min(spec.tile, examples.train)
         self.may_double = memory.fits(spec, examples, "float64")
 
-    def row(self, value: float, store: FinishedRow | None) -> Row:
-        """Return what one lambda gives, which `store` keeps; found there, it is not done again."""
-        found = store.load() if store else None
-        if found is None:
-            found = self._row(value, store)
-            if store:
-                store.save(found)
-        return found
-
-    def _row(self, value: float, store: FinishedRow | None) -> Row:
+    def row(self, value: float, work: Path | None) -> Row:
+        """Return what one lambda gives; finished columns are kept in `work`."""
         mean = float(self.kernel.diagonal(slice(0, self.size)).double().mean())
         ridge = value * (mean if self.spec.regularization_unit == "mean_diagonal" else 1.0)
-        solution = self.solve(ridge, mean, store)
+        solution = self.solve(ridge, mean, work)
         kernel, factor, coefficients = solution.kernel, solution.factor, solution.coefficients
         targets = one_hot(self.train_labels, self.classes, coefficients.dtype)
         with self.clock("evaluation"):
@@ -300,9 +305,9 @@ class Study:
         if ridge == 0 and self.spec.extra_norms:
             with self.clock("counterexamples"):
                 extra = rounded(self.counterexamples(solution, norm), DIGITS)
-        return Row(rounded(values, DIGITS), predicted.argmax(1).cpu().numpy(), extra)
+        return Row(rounded(values, DIGITS), predicted.argmax(1).cpu(), extra)
 
-    def solve(self, ridge: float, mean: float, finished: FinishedRow | None) -> Solution:
+    def solve(self, ridge: float, mean: float, work: Path | None) -> Solution:
         """Solve (K + ridge I) a = Y; where the factorization fails, go on as `_plan` says."""
         attempts: list[dict[str, Any]] = []
         for precision, jitter in self._plan():
@@ -316,7 +321,7 @@ class Study:
                 block.diagonal().add_(added)
                 return block
 
-            store = finished.columns(f"{precision}-{jitter:g}") if finished else None
+            store = ColumnFiles(work / f"{precision}-{jitter:g}") if work else None
             started = time.monotonic()
             label = f"{self.spec.name}, lambda {ridge:g}, {precision}"
             try:

@@ -28,6 +28,7 @@ from rethink.corruptions import corrupt_labels
 from rethink.datasets.store import Arrays, open_dataset
 from rethink.errors import RethinkError, suggest
 from rethink.files import write_json
+from rethink.pieces import Pieces
 from rethink.provenance import Record
 from rethink.theory.rounding import rounded
 from rethink.training.data import Images, load
@@ -55,6 +56,7 @@ def run(
     device: Device,
     threads: int,
     say: Callable[[str], None] = lambda text: None,
+    work: Path | None = None,
 ) -> None:
     """Measure every model on every corruption: result.json and, last, run.json.
 
@@ -65,6 +67,7 @@ def run(
         cell; corruptions (``none`` and ``labels-P``); pairs (replaced examples for each);
         train_examples (None: all but those that replace others); seed; numerics.
     manifest : of the clean data; random labels are drawn from the seed, as the corruption's are.
+    work : a folder to keep what is finished until the end; None keeps nothing.
 
     Raises RethinkError for anything else.
     """
@@ -75,12 +78,12 @@ def run(
         raise RethinkError(f"{spec['name']}: {manifest} is a corruption; give the clean data")
     sample = Sample.draw(data, spec)
     seconds = {"prepare": time.perf_counter() - started}
-    networks = []
+    pieces, networks = Pieces(work, record, device.torch), []
     for model in spec["models"]:
         for corruption in spec["corruptions"]:
             begun = time.perf_counter()
             study = Study(sample.labelled(corruption, spec["seed"]), spec, model, device.torch)
-            networks.append({"model": model, "corruption": corruption, **study.result(say)})
+            networks.append({"model": model, "corruption": corruption, **study.result(say, pieces)})
             seconds[f"{model}/{corruption}"] = time.perf_counter() - begun
     result = {
         "schema": 1,
@@ -103,6 +106,7 @@ def run(
         threads=threads,
         stage_seconds={stage: round(value, 3) for stage, value in seconds.items()},
     )
+    pieces.clear()
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:
@@ -269,13 +273,17 @@ class Study:
         self.own_labels = _labels(data.train_labels[rows])
         self.test_labels = _labels(data.test_labels_given)
 
-    def result(self, say: Callable[[str], None]) -> dict[str, Any]:
+    def result(self, say: Callable[[str], None], pieces: Pieces) -> dict[str, Any]:
         """Return how far the network of S and those of its neighbours are apart."""
-        whole = self.train(None)
+
+        def trained(pair: int | None) -> Trained:
+            return Trained(**pieces(f"{self.label}, {pair}", lambda: vars(self.train(pair))))
+
+        whole = trained(None)
         say(f"{self.label}: trained on {self.sample.size:,} examples, {whole.status}")
         pairs, count = [], len(self.sample.replaced)
         for pair in range(count):
-            other = self.train(pair)
+            other = trained(pair)
             pairs.append(self.compare(whole, other, pair))
             say(f"{self.label}: pair {pair + 1} of {count}, {other.status}")
         return {

@@ -6,8 +6,6 @@ data and is removed.
 """
 
 import contextlib
-import hashlib
-import io
 import json
 import logging
 import os
@@ -21,7 +19,7 @@ from typing import Any
 
 import torch
 
-from rethink.files import write_bytes
+from rethink.saved import load, save
 from rethink.training.locks import first_free
 
 log = logging.getLogger(__name__)
@@ -125,17 +123,9 @@ class Workplace:
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Return the checkpoint, or None where there is none that can be read."""
-        try:
-            digest, _, content = self.path.read_bytes().partition(b"\n")
-        except FileNotFoundError:
+        saved = load(self.path, device)
+        if saved is None:
             return None
-        except OSError as error:
-            log.warning("%s cannot be read (%s): starting anew", self.path, error)
-            return None
-        if digest != _digest(content):
-            log.warning("%s cannot be read (it is damaged): starting anew", self.path)
-            return None
-        saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         self.seconds_before = saved["seconds"]
         return saved["state"]
 
@@ -156,11 +146,8 @@ class Workplace:
     def save(self, state: dict[str, Any]) -> None:
         """Write a checkpoint; a full disk is a warning, for the training itself can go on."""
         before = time.monotonic()
-        buffer = io.BytesIO()
-        torch.save({"seconds": self.seconds, "state": state}, buffer)
-        content = buffer.getvalue()
         try:
-            write_bytes(self.path, _digest(content) + b"\n" + content)
+            save(self.path, {"seconds": self.seconds, "state": state})
         except OSError as error:
             log.warning("no checkpoint could be written: %s", error)
         self.saved_at = time.monotonic()
@@ -195,7 +182,3 @@ class Workplace:
             for path in (self.path, self.progress_path, self.folder / "lock"):
                 path.unlink(missing_ok=True)
             os.removedirs(self.folder)
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.sha256(content).hexdigest().encode()
