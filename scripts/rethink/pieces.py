@@ -1,6 +1,8 @@
 """What an experiment has finished, kept piece by piece for a process that goes on with it."""
 
+import contextlib
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +63,8 @@ class Pieces:
         return self.folder and self.folder / sha256_text(name)[:16]
 
     def clear(self) -> None:
-        """Remove all pieces: the experiment is done."""
+        """Remove all pieces, and folders that are empty then: the experiment is done."""
         if self.folder is not None:
             shutil.rmtree(self.folder.parent, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                os.removedirs(self.folder.parents[1])

@@ -9,6 +9,7 @@ from rethink.analysis.complexity import (
     GAPS,
     INFORMATIVE,
     NEAR_ZERO,
+    NONE,
     TITLES,
     along_labels,
     cells,
@@ -45,7 +46,8 @@ def _facts(ranked: pd.DataFrame, decided: pd.DataFrame, frame: pd.DataFrame) -> 
     named = [f"{TITLES[row.measure]} ({signed(row.psi, 2)})" for row in granulated.itertuples()]
     errors = true[true["error_worst"].notna()]
     return {
-        "fitted": plural(frame["cell"].nunique(), "cell"),
+        "fitted": frame["cell"].nunique(),
+        "hollow": bool((decided["regularizer"] != NONE).any()),
         "values": listing(words) or "no values",
         "best": named[0] if named else "",
         "worst": named[-1] if len(named) > 1 else "",
