@@ -19,14 +19,12 @@ from rethink.memorization.binomial import quantiles, spread
 from rethink.memorization.loss_sensitivity import gini
 from rethink.memorization.noise import corrupted
 from rethink.memorization.run import checked, run
-from rethink.pieces import Pieces
 from rethink.provenance import Record
 from rethink.training.data import generator
-from rethink.training.devices import Device
 from rethink.training.numerics import configure
 
-CPU = Device(torch.device("cpu"), "cpu", "Example CPU")
-QUIET = {"say": lambda text: None, "device": CPU.torch, "pieces": Pieces(None, None, None)}
+CPU = torch.device("cpu")
+QUIET = tiny_cells.place(None, None, {})
 TOY = {"hidden": [8], "examples": 40, "pool": 2, "epochs": 3, "batch_size": 10, "replicates": 2}
 ASKED = {
     "easy_hard": {"runs": 6, "examples": 30},
@@ -50,8 +48,7 @@ def specification(asked=ASKED, **settings):
 
 
 def write(manifest, out, spec, work=None):
-    record = Record("theory", "toy", json.dumps(spec, sort_keys=True), "c0de", [manifest])
-    run(spec, manifest, out, record, CPU, 1, work=work)
+    run(spec, tiny_cells.place(manifest, out, spec, work))
     return json.loads((out / "result.json").read_text())
 
 
@@ -202,7 +199,7 @@ def test_a_search_of_no_steps_finds_nothing():
 def test_a_gray_level_is_what_it_is_after_whitening(manifest, whitening):
     clean = open_dataset(manifest)
     cell = {"seed": 0, "input": {"crop": 7, "whitening": whitening}}
-    points = critical_samples.Points.draw(clean, cell, 10, CPU.torch)
+    points = critical_samples.Points.draw(clean, cell, 10, CPU)
     values = points.images.flatten(1) / points.unit[:, None]
     steps = values - values[:, :1]
     assert torch.allclose(steps, steps.round(), atol=2e-3), "whole gray levels apart"
@@ -223,7 +220,7 @@ def test_the_ratio_is_followed_from_the_untrained_network(result):
 def test_looking_changes_nothing_of_training(manifest, result):
     spec = specification()
     cell = networks.cell(checked(spec), "mlp")
-    (trainer,) = networks.trainers(open_dataset(manifest), cell, 1, CPU.torch)
+    (trainer,) = networks.trainers(open_dataset(manifest), cell, 1, CPU)
     trainer.run(networks.nothing, networks.nothing)
     row = result["critical_samples"]["found"][0]["rows"][-1]
     last = trainer.histories[0].rows[-1]
@@ -254,7 +251,7 @@ def test_runs_are_counted_one_by_one(manifest, result):
     from rethink.training.engine import Trainer
 
     for replicate in range(6):
-        trainer = Trainer(mlp.build, load(arrays, cell, CPU.torch), cell, [replicate], CPU.torch)
+        trainer = Trainer(mlp.build, load(arrays, cell, CPU), cell, [replicate], CPU)
         trainer.run(networks.nothing, networks.nothing)
         trainer.network.eval()
         train = trainer.data.train
@@ -268,10 +265,10 @@ def test_runs_are_counted_one_by_one(manifest, result):
 def test_more_runs_than_are_trained_together(manifest, monkeypatch):
     spec = checked(specification({"easy_hard": {"runs": 5, "corruptions": ["none"]}}))
     clean = open_dataset(manifest)
-    together = easy_hard.measure(clean, spec, spec["easy_hard"], **QUIET)
+    together = easy_hard.measure(clean, spec, spec["easy_hard"], QUIET)
     monkeypatch.setattr(networks, "TOGETHER", 2)
     assert (
-        easy_hard.measure(clean, spec, spec["easy_hard"], **QUIET)[0]["wrong"]
+        easy_hard.measure(clean, spec, spec["easy_hard"], QUIET)[0]["wrong"]
         == (together[0]["wrong"])
     )
 
@@ -292,7 +289,7 @@ def test_capacity_needs_hidden_widths(manifest):
     spec = checked(specification({"capacity": {"corruptions": ["none"]}}))
     spec["models"]["mlp"]["arguments"] = {}
     with pytest.raises(RethinkError, match="needs models with hidden widths"):
-        capacity.measure(open_dataset(manifest), spec, spec["capacity"], **QUIET)
+        capacity.measure(open_dataset(manifest), spec, spec["capacity"], QUIET)
 
 
 # Data, specification, command line

@@ -9,17 +9,15 @@ import sys
 import numpy as np
 import pytest
 import tiny_cells
-import torch
 
 from rethink.corruptions import write_corruption
 from rethink.datasets.store import open_dataset
 from rethink.errors import RethinkError
 from rethink.provenance import Record
 from rethink.theory import stability
-from rethink.training.devices import Device
 from rethink.training.numerics import configure
 
-CPU = Device(torch.device("cpu"), "cpu", "Example CPU")
+QUIET = tiny_cells.place(None, None, {})
 CHANGES = (
     *("largest_loss_change", "mean_loss_change", "largest_probability_change"),
     *("predictions_changed", "parameter_distance"),
@@ -48,8 +46,7 @@ def specification(pairs=2, train_examples=60, corruptions=("none", "labels-1"), 
 
 def run(manifest, out, work=None, **values):
     spec = specification(**values)
-    record = Record("theory", "toy", json.dumps(spec, sort_keys=True), "c0de", [manifest])
-    stability.run(spec, manifest, out, record, CPU, 1, work=work)
+    stability.run(spec, tiny_cells.place(manifest, out, spec, work))
     return json.loads((out / "result.json").read_text())
 
 
@@ -73,14 +70,14 @@ def test_an_interrupted_experiment_goes_on_after_its_last_network(
 def study(manifest, **values):
     spec = stability.checked(specification(**values))
     sample = stability.Sample.draw(open_dataset(manifest), spec)
-    return stability.Study(sample, spec, "mlp", CPU.torch)
+    return stability.Study(sample, spec, "mlp", QUIET)
 
 
 def test_replacing_an_example_by_itself_changes_nothing(manifest):
     found = study(manifest)
     sample = found.sample
     same = dataclasses.replace(sample, fresh=sample.chosen[sample.replaced])
-    found = stability.Study(same, stability.checked(specification()), "mlp", CPU.torch)
+    found = stability.Study(same, stability.checked(specification()), "mlp", QUIET)
     pair = found.compare(found.train(None), found.train(0), 0)
     assert [pair[name] for name in CHANGES] == [0] * len(CHANGES)
     for own in (pair["at_replaced"], pair["at_fresh"]):
@@ -120,7 +117,7 @@ def test_the_changes_are_what_two_trainings_show(manifest, result):
     """Recomputed from the networks' own predictions, for one pair with random labels."""
     found = study(manifest)
     found = stability.Study(
-        found.sample.labelled("labels-1", 0), stability.checked(specification()), "mlp", CPU.torch
+        found.sample.labelled("labels-1", 0), stability.checked(specification()), "mlp", QUIET
     )
     whole, other = found.train(None), found.train(1)
     pair = result["networks"][1]["pairs"][1]
@@ -204,9 +201,8 @@ def test_a_training_that_diverges_is_a_result(manifest, tmp_path):
 )
 def test_bad_specification(manifest, tmp_path, change, words):
     spec = {**specification(), **change}
-    record = Record("theory", "toy", "{}", "c0de", [manifest])
     with pytest.raises(RethinkError, match=words):
-        stability.run(spec, manifest, tmp_path, record, CPU, 1)
+        stability.run(spec, tiny_cells.place(manifest, tmp_path, spec))
 
 
 def test_early_stopping_and_corrupted_data_are_refused(manifest, tmp_path):

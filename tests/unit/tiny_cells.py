@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rethink import pieces
 from rethink.files import canonical_json, sha256_file, write_json
+from rethink.provenance import Record
+from rethink.theory.place import Place
+from rethink.training.devices import Device
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -162,6 +166,16 @@ def train(manifest, folder, cell, **options):
     process.join(180)
     assert process.exitcode == 0, (folder / "log").read_text()
     return json.loads((out / "summary.json").read_text()), (out / "curves.csv").read_text()
+
+
+def place(manifest, out, spec, work=None):
+    """Return where an experiment that trains networks is done: on the CPU."""
+    record = Record(
+        "theory", "toy", json.dumps(spec, sort_keys=True), "c0de", [manifest] if manifest else []
+    )
+    device = Device(torch.device("cpu"), "cpu", "Example CPU")
+    kept = pieces.Pieces(work, record, device.torch)
+    return Place(manifest, out, record, device, 1, kept, lambda text: None)
 
 
 def cut_after(monkeypatch, count):

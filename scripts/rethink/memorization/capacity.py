@@ -4,7 +4,6 @@ Arpit et al. 2017, section 3.3: with more noise a wider network is needed for th
 accuracy, and the time to fit the training set grows faster with its size.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from rethink.datasets.store import Arrays
 from rethink.errors import RethinkError
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
-from rethink.pieces import Pieces
+from rethink.theory.place import Place
 from rethink.training.metrics import summarize
 
 DEFAULTS: dict[str, Any] = {
@@ -30,12 +29,7 @@ KEPT = (
 
 
 def measure(
-    clean: Arrays,
-    spec: dict[str, Any],
-    asked: dict[str, Any],
-    device: torch.device,
-    say: Callable[[str], None],
-    pieces: Pieces,
+    clean: Arrays, spec: dict[str, Any], asked: dict[str, Any], place: Place
 ) -> list[dict[str, Any]]:
     """Return a row for each model, corruption, width, number of training examples and replicate.
 
@@ -50,14 +44,14 @@ def measure(
         for name in asked["corruptions"]:
             arrays = corrupted(clean, name, spec["seed"])
             for width, size in _pairs(asked):
-                made = (arrays, spec, asked, model, width, size, device)
-                found = pieces(
+                made = (arrays, spec, asked, model, width, size, place.device.torch)
+                found = place.pieces(
                     f"capacity, {model}, {name}, {width}, {size}",
                     lambda made=made: _trained(*made),
                 )
                 rows += [{"model": model, "corruption": name, "width": width} | r for r in found]
                 last = rows[-1]
-                say(
+                place.say(
                     f"capacity, {model}, {name}: width {width}, "
                     f"{last['train_examples']:,} examples, {last['status']}"
                 )

@@ -19,7 +19,7 @@ from rethink.datasets.store import Arrays
 from rethink.errors import RethinkError
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
-from rethink.pieces import Pieces
+from rethink.theory.place import Place
 from rethink.training.data import generator, image_statistics, whitened
 from rethink.training.engine import Trainer
 from rethink.training.numerics import autocast
@@ -39,12 +39,7 @@ BATCH = 500  # points that are searched around at once
 
 
 def measure(
-    clean: Arrays,
-    spec: dict[str, Any],
-    asked: dict[str, Any],
-    device: torch.device,
-    say: Callable[[str], None],
-    pieces: Pieces,
+    clean: Arrays, spec: dict[str, Any], asked: dict[str, Any], place: Place
 ) -> list[dict[str, Any]]:
     """Return the ratio along training, for each model and corruption.
 
@@ -59,13 +54,13 @@ def measure(
 
             def ratios(model=model, name=name) -> dict[str, Any]:
                 arrays = corrupted(clean, name, spec["seed"])
-                return _ratios(arrays, cell(spec, model, **training), asked, device)
+                return _ratios(arrays, cell(spec, model, **training), asked, place.device.torch)
 
-            entry = pieces(f"critical_samples, {model}, {name}", ratios)
+            entry = place.pieces(f"critical_samples, {model}, {name}", ratios)
             found.append({"model": model, "corruption": name, **entry})
             end = max(row["epoch"] for row in entry["rows"])
             last = np.mean([row["ratio"] for row in entry["rows"] if row["epoch"] == end])
-            say(f"critical samples, {model}, {name}: {100 * last:.1f} % at the end")
+            place.say(f"critical samples, {model}, {name}: {100 * last:.1f} % at the end")
     return found
 
 

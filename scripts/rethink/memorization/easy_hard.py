@@ -7,7 +7,6 @@ learned by nearly every run and some by nearly none.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from rethink.datasets.store import Arrays
 from rethink.memorization.binomial import spread
 from rethink.memorization.networks import cell, nothing, trainers
 from rethink.memorization.noise import corrupted
-from rethink.pieces import Pieces
+from rethink.theory.place import Place
 from rethink.training.engine import Trainer
 from rethink.training.limits import evaluation_batch
 from rethink.training.numerics import autocast
@@ -31,12 +30,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def measure(
-    clean: Arrays,
-    spec: dict[str, Any],
-    asked: dict[str, Any],
-    device: torch.device,
-    say: Callable[[str], None],
-    pieces: Pieces,
+    clean: Arrays, spec: dict[str, Any], asked: dict[str, Any], place: Place
 ) -> list[dict[str, Any]]:
     """Return what was found for each model and corruption.
 
@@ -49,12 +43,12 @@ def measure(
 
             def runs(model=model, name=name) -> dict[str, Any]:
                 arrays = corrupted(clean, name, spec["seed"])
-                return _runs(arrays, cell(spec, model, epochs=1), asked, device)
+                return _runs(arrays, cell(spec, model, epochs=1), asked, place.device.torch)
 
-            entry = pieces(f"easy_hard, {model}, {name}", runs)
+            entry = place.pieces(f"easy_hard, {model}, {name}", runs)
             found.append({"model": model, "corruption": name, **entry})
             share = 100 * entry["probability"]
-            say(f"easy and hard, {model}, {name}: {share:.1f} % wrong after one epoch")
+            place.say(f"easy and hard, {model}, {name}: {share:.1f} % wrong after one epoch")
     return found
 
 

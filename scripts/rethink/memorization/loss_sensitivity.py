@@ -10,7 +10,6 @@ on it by way of the parameters alone, not as an example that the loss is measure
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from rethink.errors import RethinkError
 from rethink.memorization.noise import corrupted
 from rethink.models.layers import initialize
 from rethink.models.mlp import build
-from rethink.pieces import Pieces
+from rethink.theory.place import Place
 from rethink.training.data import generator
 
 DEFAULTS: dict[str, Any] = {
@@ -42,12 +41,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def measure(
-    clean: Arrays,
-    spec: dict[str, Any],
-    asked: dict[str, Any],
-    device: torch.device,
-    say: Callable[[str], None],
-    pieces: Pieces,
+    clean: Arrays, spec: dict[str, Any], asked: dict[str, Any], place: Place
 ) -> list[dict[str, Any]]:
     """Return what was found for each corruption.
 
@@ -62,13 +56,14 @@ def measure(
 
         def sensitivity(name=name) -> dict[str, Any]:
             images, labels = _examples(corrupted(small, name, spec["seed"]), spec, asked)
+            device = place.device.torch
             toy = Toy(images.to(device), labels.to(device), clean.classes, spec["seed"], asked)
             return {"examples": len(labels), **toy.result()}
 
-        entry = pieces(f"loss_sensitivity, {name}", sensitivity)
+        entry = place.pieces(f"loss_sensitivity, {name}", sensitivity)
         found.append({"corruption": name, **entry})
         mean = np.mean(found[-1]["gini"])
-        say(f"loss sensitivity, {name}: Gini coefficient {mean:.3f}")
+        place.say(f"loss sensitivity, {name}: Gini coefficient {mean:.3f}")
     return found
 
 

@@ -1,19 +1,13 @@
 """One experiment on memorization: the measures that it asks for, one after the other."""
 
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from rethink.corruption_names import parse
 from rethink.datasets.store import open_dataset
 from rethink.errors import RethinkError, suggest
-from rethink.files import write_json
 from rethink.memorization import capacity, critical_samples, easy_hard, loss_sensitivity
-from rethink.pieces import Pieces
-from rethink.provenance import Record
-from rethink.theory.rounding import rounded
-from rethink.training.devices import Device
+from rethink.theory.place import Place
 
 MEASURES = {
     "easy_hard": easy_hard,
@@ -26,16 +20,7 @@ DEFAULTS: dict[str, Any] = {"seed": 0, "numerics": "fp32", "models": {}, "input"
 REQUIRED = ("name", "dataset")
 
 
-def run(
-    values: dict[str, Any],
-    manifest: Path,
-    out: Path,
-    record: Record,
-    device: Device,
-    threads: int,
-    say: Callable[[str], None] = lambda text: None,
-    work: Path | None = None,
-) -> None:
+def run(values: dict[str, Any], place: Place) -> None:
     """Do every measure that is asked for: result.json and, last, run.json.
 
     Parameters
@@ -43,16 +28,15 @@ def run(
     values : name, dataset; ``models``, by name the ``module`` and ``arguments`` of a cell's model
         and its ``train`` settings; ``input`` as in a cell; seed; numerics; and by the name of a
         measure what is asked of it, see `MEASURES` and their modules.
-    manifest : of the clean data; corruptions are drawn from the seed, as the cells' are.
-    work : a folder to keep what is finished until the end; None keeps nothing.
+    place : its data are clean; corruptions are drawn from the seed, as the cells' are.
 
     Raises RethinkError for anything else.
     """
     spec = checked(values)
     started = time.perf_counter()
-    data = open_dataset(manifest, verify=True)
+    data = open_dataset(place.manifest, verify=True)
     if data.corruption != "none":
-        raise RethinkError(f"{spec['name']}: {manifest} is a corruption; give the clean data")
+        raise RethinkError(f"{spec['name']}: {place.manifest} is a corruption; give the clean data")
     seconds = {"prepare": time.perf_counter() - started}
     result: dict[str, Any] = {
         "schema": 1,
@@ -63,23 +47,13 @@ def run(
         "train_available": len(data.train_labels),
         "test_examples": len(data.test_labels),
     }
-    pieces = Pieces(work, record, device.torch)
     for name, module in MEASURES.items():
         if spec[name] is not None:
             begun = time.perf_counter()
-            found = module.measure(data, spec, spec[name], device.torch, say, pieces)
+            found = module.measure(data, spec, spec[name], place)
             result[name] = {"asked": spec[name], "found": found}
             seconds[name] = time.perf_counter() - begun
-    write_json(out / "result.json", rounded(result))
-    record.write(
-        out / "run.json",
-        [out / "result.json"],
-        device={"type": device.torch.type, "id": device.id, "name": device.name},
-        numerics=spec["numerics"],
-        threads=threads,
-        stage_seconds={stage: round(value, 3) for stage, value in seconds.items()},
-    )
-    pieces.clear()
+    place.finish(result, spec["numerics"], seconds)
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:

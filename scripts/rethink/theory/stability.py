@@ -13,9 +13,7 @@ import dataclasses
 import importlib
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,12 +25,8 @@ from rethink.corruption_names import parse
 from rethink.corruptions import corrupt_labels
 from rethink.datasets.store import Arrays, open_dataset
 from rethink.errors import RethinkError, suggest
-from rethink.files import write_json
-from rethink.pieces import Pieces
-from rethink.provenance import Record
-from rethink.theory.rounding import rounded
+from rethink.theory.place import Place
 from rethink.training.data import Images, load
-from rethink.training.devices import Device
 from rethink.training.engine import Trainer
 from rethink.training.limits import evaluation_batch
 from rethink.training.numerics import autocast
@@ -48,16 +42,7 @@ DEFAULTS: dict[str, Any] = {
 REQUIRED = ("name", "dataset", "models", "input")
 
 
-def run(
-    values: dict[str, Any],
-    manifest: Path,
-    out: Path,
-    record: Record,
-    device: Device,
-    threads: int,
-    say: Callable[[str], None] = lambda text: None,
-    work: Path | None = None,
-) -> None:
+def run(values: dict[str, Any], place: Place) -> None:
     """Measure every model on every corruption: result.json and, last, run.json.
 
     Parameters
@@ -66,24 +51,23 @@ def run(
         and its ``train`` settings; ``train``, settings that all models share; ``input`` as in a
         cell; corruptions (``none`` and ``labels-P``); pairs (replaced examples for each);
         train_examples (None: all but those that replace others); seed; numerics.
-    manifest : of the clean data; random labels are drawn from the seed, as the corruption's are.
-    work : a folder to keep what is finished until the end; None keeps nothing.
+    place : its data are clean; random labels are drawn from the seed, as the corruption's are.
 
     Raises RethinkError for anything else.
     """
     spec = checked(values)
     started = time.perf_counter()
-    data = open_dataset(manifest, verify=True)
+    data = open_dataset(place.manifest, verify=True)
     if data.corruption != "none":
-        raise RethinkError(f"{spec['name']}: {manifest} is a corruption; give the clean data")
+        raise RethinkError(f"{spec['name']}: {place.manifest} is a corruption; give the clean data")
     sample = Sample.draw(data, spec)
     seconds = {"prepare": time.perf_counter() - started}
-    pieces, networks = Pieces(work, record, device.torch), []
+    networks = []
     for model in spec["models"]:
         for corruption in spec["corruptions"]:
             begun = time.perf_counter()
-            study = Study(sample.labelled(corruption, spec["seed"]), spec, model, device.torch)
-            networks.append({"model": model, "corruption": corruption, **study.result(say, pieces)})
+            study = Study(sample.labelled(corruption, spec["seed"]), spec, model, place)
+            networks.append({"model": model, "corruption": corruption, **study.result()})
             seconds[f"{model}/{corruption}"] = time.perf_counter() - begun
     result = {
         "schema": 1,
@@ -97,16 +81,7 @@ def run(
         "pairs": spec["pairs"],
         "networks": networks,
     }
-    write_json(out / "result.json", rounded(result))
-    record.write(
-        out / "run.json",
-        [out / "result.json"],
-        device={"type": device.torch.type, "id": device.id, "name": device.name},
-        numerics=spec["numerics"],
-        threads=threads,
-        stage_seconds={stage: round(value, 3) for stage, value in seconds.items()},
-    )
-    pieces.clear()
+    place.finish(result, spec["numerics"], seconds)
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:
@@ -254,10 +229,11 @@ class Trained:
 class Study:
     """Trains one model on S and on S with one example replaced, pair after pair."""
 
-    def __init__(self, sample: Sample, spec: dict[str, Any], model: str, device: torch.device):
+    def __init__(self, sample: Sample, spec: dict[str, Any], model: str, place: Place):
         entry = spec["models"][model]
         self.build = importlib.import_module(f"rethink.models.{entry['module']}").build
-        self.sample, self.device, self.label = sample, device, f"{model}, {sample.data.corruption}"
+        self.sample, self.place, self.label = sample, place, f"{model}, {sample.data.corruption}"
+        self.device = place.device.torch
         self.cell = {
             "name": spec["name"],
             "dataset": spec["dataset"],
@@ -269,23 +245,24 @@ class Study:
         }
         data = sample.data
         rows = np.concatenate([sample.chosen[sample.replaced], sample.fresh])
-        self.own_images = Images(data.train_images[rows], spec["input"]["crop"], device, False)
+        self.own_images = Images(data.train_images[rows], spec["input"]["crop"], self.device, False)
         self.own_labels = _labels(data.train_labels[rows])
         self.test_labels = _labels(data.test_labels_given)
 
-    def result(self, say: Callable[[str], None], pieces: Pieces) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """Return how far the network of S and those of its neighbours are apart."""
 
         def trained(pair: int | None) -> Trained:
-            return Trained(**pieces(f"{self.label}, {pair}", lambda: vars(self.train(pair))))
+            piece = self.place.pieces(f"{self.label}, {pair}", lambda: vars(self.train(pair)))
+            return Trained(**piece)
 
         whole = trained(None)
-        say(f"{self.label}: trained on {self.sample.size:,} examples, {whole.status}")
+        self.place.say(f"{self.label}: trained on {self.sample.size:,} examples, {whole.status}")
         pairs, count = [], len(self.sample.replaced)
         for pair in range(count):
             other = trained(pair)
             pairs.append(self.compare(whole, other, pair))
-            say(f"{self.label}: pair {pair + 1} of {count}, {other.status}")
+            self.place.say(f"{self.label}: pair {pair + 1} of {count}, {other.status}")
         return {
             "parameters": len(whole.parameters),
             "status": whole.status,

@@ -15,7 +15,7 @@ from rethink.training import numerics
 from rethink.training.checkpoint import Stopped, StopSignals, Workplace
 from rethink.training.devices import Device, leases
 from rethink.training.metrics import curves_csv, summarize
-from rethink.training.run import Leader, follow, total_epochs
+from rethink.training.run import Leader, Task, follow, total_epochs
 from rethink.training.team import together
 from rethink.training.verification import Verification
 
@@ -70,9 +70,9 @@ def train_cell(
             count = cell.get("processes", 1)
             with leases(preference, cells_per_gpu, count, wait) as devices:
                 verification = Verification(manifest)
-                shared = (cell, manifest, placement, graphs)
-                with together(devices, cell["name"], follow, threads, *shared) as team:
-                    run = Leader(team, devices[0], *shared, workplace, stop, verification)
+                task = Task(cell, manifest, placement, graphs)
+                with together(devices, cell["name"], follow, threads, task) as team:
+                    run = Leader(team, devices[0], task, workplace, stop, verification)
                     run.train()
             verification.check(wait=True)
             _write(out, record, run, devices, threads)

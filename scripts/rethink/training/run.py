@@ -5,7 +5,7 @@ import importlib
 import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -25,11 +25,26 @@ log = logging.getLogger(__name__)
 LOG_SECONDS = 2.0
 
 
-def follow(team: Alone, device: Device, threads: int, spec: dict[str, Any], *shared: Any) -> None:
+class Task(NamedTuple):
+    """What every process of a cell is told.
+
+    spec : the cell's specification.
+    manifest : of the data or corruption that it is trained on.
+    placement : where the images are kept (see `rethink.training.data.Images`).
+    graphs : whether to replay steps as CUDA graphs (see `rethink.training.replay`).
+    """
+
+    spec: dict[str, Any]
+    manifest: Path
+    placement: str
+    graphs: bool
+
+
+def follow(team: Alone, device: Device, threads: int, task: Task) -> None:
     """Train a cell as one of the processes that the first one has started."""
-    numerics.configure(spec["numerics"], threads)
+    numerics.configure(task.spec["numerics"], threads)
     with contextlib.suppress(Stopped):
-        Follower(team, device, spec, *shared).train()
+        Follower(team, device, task).train()
 
 
 def total_epochs(spec: dict[str, Any]) -> int:
@@ -40,18 +55,11 @@ def total_epochs(spec: dict[str, Any]) -> int:
 class Follower:
     """Trains a cell's replicates, together or in turn, and does what the team's first one says."""
 
-    def __init__(
-        self,
-        team: Alone,
-        device: Device,
-        spec: dict[str, Any],
-        manifest: Path,
-        placement: str,
-        graphs: bool,
-    ):
-        self.team, self.device, self.spec, self.graphs = team, device, spec, graphs
+    def __init__(self, team: Alone, device: Device, task: Task):
+        self.team, self.device, self.spec, self.graphs = team, device, task.spec, task.graphs
+        spec = task.spec
         self.model = importlib.import_module(f"rethink.models.{spec['model']['module']}")
-        self.data: Data = load(open_dataset(manifest), spec, device.torch, placement)
+        self.data: Data = load(open_dataset(task.manifest), spec, device.torch, task.placement)
         replicates = list(range(spec["replicates"]))
         joint = getattr(self.model, "JOINT_REPLICATES", False)
         self.groups = [replicates] if joint else [[replicate] for replicate in replicates]
@@ -102,15 +110,12 @@ class Leader(Follower):
         self,
         team: Alone,
         device: Device,
-        spec: dict[str, Any],
-        manifest: Path,
-        placement: str,
-        graphs: bool,
+        task: Task,
         workplace: Workplace,
         stop: StopSignals,
         verification: Verification,
     ):
-        super().__init__(team, device, spec, manifest, placement, graphs)
+        super().__init__(team, device, task)
         self.workplace, self.stop, self.verification = workplace, stop, verification
         self.resumed_from: int | None = None
         self.said_at = -LOG_SECONDS
