@@ -9,7 +9,7 @@ import pandas as pd
 
 from rethink.errors import RethinkError
 from rethink.files import atomic_path
-from rethink.training.metrics import CONVEXITY, MEASURES, TOP5
+from rethink.training.metrics import CONVEXITY, MEASURES, TOP5, VALUES
 
 TEXT, WHOLE, NUMBER = "text", "whole number", "number"
 
@@ -22,22 +22,6 @@ CELL = {
     "level": NUMBER,
     "regularizer": TEXT,
 }
-# What is measured at the end of an epoch; accuracies are fractions.
-VALUES = (
-    "online_loss",
-    "online_accuracy",
-    "train_loss",
-    "train_accuracy",
-    "train_accuracy_hit",
-    "train_accuracy_untouched",
-    "train_accuracy_true",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "test_loss_given",
-    "test_accuracy_given",
-)
 # What cells.csv summarizes over the replicates of a cell.
 SUMMARIZED = (
     "online_accuracy",

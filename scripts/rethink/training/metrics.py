@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 POSITION = ("replicate", "epoch", "step", "learning_rate")
+# What is measured at the end of an epoch; accuracies are fractions.
 VALUES = (
     "online_loss",
     "online_accuracy",
