@@ -182,9 +182,9 @@ def criterion(curves: pd.DataFrame) -> pd.DataFrame:
     """Return whether measures fall to zero as labels become random, from `along_labels`.
 
     One row for each measure and kind that has at least `DECISIVE` levels: measure, model,
-    regularizer, start, level (the highest), end (m there relative to level 0), trend (tau of m and the level),
-    and verdict: ``falls to zero`` (a falling trend, and at level 1 at most `NEAR_ZERO`), ``vacuous``
-    (m is below `INFORMATIVE` on true labels already), ``falls`` or ``does not fall``.
+    regularizer, start, level (the highest), end (m there relative to level 0), trend (tau of m and
+    the level), and verdict: ``falls to zero`` (a falling trend, and at level 1 at most `NEAR_ZERO`),
+    ``vacuous`` (m is below `INFORMATIVE` on true labels already), ``falls`` or ``does not fall``.
     """
     rows = []
     for (measure, model, regularizer), points in curves.groupby(["measure", *KIND], sort=False):
