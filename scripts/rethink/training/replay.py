@@ -37,8 +37,9 @@ class Graph:
             graph.register_generator_state(generator)
 
         def captured() -> None:
-            # Not by `torch.cuda.graph`, which collects garbage and empties caches first.
-            graph.capture_begin(pool=self.pool)
+            # Not by `torch.cuda.graph`, which collects garbage and empties caches first. Another
+            # thread may be reading the next images meanwhile.
+            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
             try:
                 work()
             finally:
