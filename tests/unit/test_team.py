@@ -156,6 +156,40 @@ def test_a_killed_follower_ends_the_first_process_with_one_sentence(manifest, tm
     assert has_checkpoint(tmp_path) and not (tmp_path / "out").exists()
 
 
+BREAKING = """
+import multiprocessing, sys, time
+import torch
+from rethink.training.devices import Device
+from rethink.training.team import together
+
+def work(team, device):
+    time.sleep(60)
+
+if __name__ == "__main__":
+    cpu = Device(torch.device("cpu"), "cpu", "Example CPU")
+    with together([cpu, cpu], "toy", work):
+        if sys.argv[1] == "killed":
+            multiprocessing.active_children()[0].kill()
+        raise RuntimeError("connection reset by peer")
+"""
+
+
+@pytest.mark.parametrize(("fate", "traceback"), [("killed", False), ("alive", True)])
+def test_a_broken_connection_is_told_by_the_process_that_ended(tmp_path, fate, traceback):
+    (tmp_path / "breaking.py").write_text(BREAKING)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "breaking.py", fate],
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert ("connection reset" in done.stderr) == traceback
+    assert ("process 2 of 2 that train toy together ended" in done.stderr) != traceback
+
+
 def test_a_cell_of_two_takes_two_devices(manifest, tmp_path):
     command = [sys.executable, SCRIPTS / "train.py", "--code", "code", "--data", manifest]
     command += ["--spec", canonical_json(cell(epochs=1)), "--out", tmp_path / "out"]

@@ -32,6 +32,7 @@ HOST = "127.0.0.1"
 # A process may wait so long for the others: a checkpoint on a slow disk takes minutes.
 TIMEOUT = timedelta(hours=1)
 LEAVE_SECONDS = 60.0
+BREAK_SECONDS = 5.0
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
@@ -157,13 +158,20 @@ def together(
     for process in others:
         process.start()
     over = threading.Event()
-    threading.Thread(target=_watch, args=(others, name, over), daemon=True).start()
+    watch = threading.Thread(target=_watch, args=(others, name, over), daemon=True)
+    watch.start()
     try:
         team = Team(0, size, devices[0].torch, store.port, store)
         try:
             yield team
         except Stopped:
             _part(team, others)
+            raise
+        except RuntimeError:
+            # The connection breaks before the watch has seen that the other end is gone: if one
+            # is, the watch says so and ends this process.
+            if wait([process.sentinel for process in others], BREAK_SECONDS):
+                watch.join(BREAK_SECONDS)
             raise
         _part(team, others)
     finally:
