@@ -24,12 +24,11 @@ from rethink.needs import (
     training,
 )
 from rethink.theory.kernel_memory import counted
-from rethink.theory.kernel_spec import LEAVE_ONE_OUT_EXAMPLES, Spec
+from rethink.theory.kernel_spec import FILTERS, LEAVE_ONE_OUT_EXAMPLES, Spec
 from rethink.training.limits import TOGETHER, WHITENED_BYTES
 
 SMALL_PROCESS_MB = 80  # without torch
 THEORY_DISK_MB = 100
-USUAL_FILTERS = 1024  # of random convolutions
 USUAL_WIDTH = 512  # of the perceptrons in the catalog
 WIDE_MB = 800  # of a process with torch and SciPy, and of their temporary arrays
 
@@ -74,7 +73,7 @@ def _kernel(given: Mapping[str, Any], images: Images) -> Needs:
     solved = train**3 / 3 * (1 + leave_one_out) + 4 * train * (train + test) * pixels
     other = train**3 / 3 if spec.extra_norms else 0
     if spec.features == "random_conv":
-        filters = spec.features_arguments.get("filters", USUAL_FILTERS)
+        filters = spec.features_arguments.get("filters", FILTERS)
         convolved = 2 * filters * 36 * images.channels * images.side**2 * (train + test)
         other += convolved + 8 * filters * (train + test) ** 2
     seconds = START_SECONDS + (len(spec.regularization) * solved + other) / KERNEL_RATE

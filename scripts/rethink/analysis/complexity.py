@@ -155,7 +155,7 @@ def along_labels(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for measure in TITLES:
         known = whole[whole[measure].notna()]
-        for (model, regularizer), runs in known.groupby(["model", "regularizer"], sort=False):
+        for (model, regularizer), runs in known.groupby(KIND, sort=False):
             start = runs.loc[runs["level"] == 0, measure]
             few = runs["level"].nunique() < DECISIVE and regularizer != NONE
             if start.empty or few:

@@ -55,17 +55,17 @@ def draw(study: dict[str, Any], tables: Tables, paper: Path) -> tuple[Figure, pd
 
 def _looks(drawn: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
     """Return how each kind of network is drawn: a model in its look, with a regularizer hollow."""
-    models = set(drawn["model"])
-    others = sorted(set(drawn["regularizer"]) - {NONE}, key=regularizer_order)
-    markers = {name: look.marker for name, look in style.regularizer_looks(others).items()}
+    kinds = set(drawn[KIND].itertuples(index=False, name=None))
+    models = {model for model, _ in kinds}
+    others = sorted({regularizer for _, regularizer in kinds} - {NONE}, key=regularizer_order)
+    of_regularizers = style.regularizer_looks(others)
     looks = {}
-    for model in sorted(models, key=model_order):
+    for model, regularizer in sorted(
+        kinds, key=lambda kind: (model_order(kind[0]), regularizer_order(kind[1]))
+    ):
         own = style.model_look(model, models)
-        for regularizer in [NONE, *others]:
-            if not ((drawn["model"] == model) & (drawn["regularizer"] == regularizer)).any():
-                continue
-            look = {"color": own.colour, "linestyle": own.dash, "marker": own.marker}
-            if regularizer != NONE:
-                look |= {"marker": markers[regularizer], "markerfacecolor": "white"}
-            looks[model, regularizer] = look
+        look = {"color": own.colour, "linestyle": own.dash, "marker": own.marker}
+        if regularizer != NONE:
+            look |= {"marker": of_regularizers[regularizer].marker, "markerfacecolor": "white"}
+        looks[model, regularizer] = look
     return looks

@@ -23,6 +23,7 @@ from rethink import seeds
 from rethink.errors import RethinkError
 from rethink.theory.blocks import spans
 from rethink.theory.kernel_memory import FEATURE_BYTES
+from rethink.theory.kernel_spec import FILTERS
 
 SMALLEST_NORM = 1e-8
 SMALLEST_VARIANCE = 1e-4  # of a patch that becomes a filter
@@ -110,7 +111,7 @@ class Recipe:
     scale : inner products are divided by the number of filters
     """
 
-    filters: int = 1024
+    filters: int = FILTERS
     patch: int = 6
     pool: int = 15
     stride: int = 6

@@ -5,6 +5,7 @@ from typing import Any
 
 from rethink.errors import RethinkError, suggest
 
+FILTERS = 1024  # of random convolutions, unless their arguments say otherwise
 LEAVE_ONE_OUT_EXAMPLES = 20_000  # costs as much as the factorization: done by itself up to here
 
 
