@@ -55,8 +55,8 @@ class Place:
         self.pieces.clear()
 
 
-def command_line(description: str, run: Callable[[dict[str, Any], Place], None]) -> None:
-    """Read the command line, take a device and do the experiment."""
+def parsed(description: str) -> argparse.Namespace:
+    """Return the arguments of an experiment that leases a device and keeps what is finished."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--spec", required=True, help="the experiment's specification, JSON")
     parser.add_argument("--code", required=True, help="digest of the code, kept in run.json")
@@ -65,7 +65,12 @@ def command_line(description: str, run: Callable[[dict[str, Any], Place], None])
     parser.add_argument("--work", type=Path, help="a folder to keep what is finished until the end")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def command_line(description: str, run: Callable[[dict[str, Any], Place], None]) -> None:
+    """Read the command line, take a device and do the experiment."""
+    arguments = parsed(description)
     # Read when torch is loaded, and when CUDA starts.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
